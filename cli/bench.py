@@ -111,5 +111,5 @@ def bench(**options: Any) -> None:
 
     asked = Asked(**{name: options.pop(name) for name in _ASKED})
     settings = TimingSettings(**{name: options.pop(name) for name in _SETTINGS})
-    # The rest are the options of a call of one's own.
+    # The rest are the options of a user's own call.
     act(asked, settings, options)

@@ -24,7 +24,7 @@ CALL_OPTIONS = (
         help="How bags are reduced. If left out: mean with offsets, a plain lookup without.",
     ),
 )
-"""The options that `embcheck migrate` has too: what a user's own call is made of."""
+"""The options for the parts of a user's own call, which `embcheck migrate` has too."""
 
 _OPTIONS = (
     *CALL_OPTIONS,
@@ -57,7 +57,7 @@ own_options = with_options(_OPTIONS)
 
 
 def check_whole(given: Sequence[str]) -> None:
-    """Raise UsageError where options of a user's own call lack its table or its trace."""
+    """Raise UsageError if the options of a user's own call lack its table or its trace."""
     for name in ("table", "trace"):
         if given and name not in given:
             option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")

@@ -1,4 +1,4 @@
-"""What a command says of a failure that none of its parts has an answer to, and its exit code."""
+"""The message and the exit code for a failure that no part of a command handles."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def refuse(command: str, why: object) -> NoReturn:
 def tell_fault(error: BaseException) -> ExitCode:
     """Say in one line what went wrong; return the exit code.
 
-    A failure of the operating system, a full disk for one, is the user's to mend. Anything else is
-    a fault of the harness.
+    An error of the operating system, such as a full disk, is for the user to fix. Any other error
+    is a fault of the harness.
     """
     if isinstance(error, OSError):
         code, said = ExitCode.USAGE, system_words(error)
@@ -42,7 +42,7 @@ def tell_fault(error: BaseException) -> ExitCode:
 
 
 def system_words(error: OSError) -> str:
-    """Return what the operating system says, and of which file."""
+    """Return the operating system's message, with the file that it is about."""
     place = f"{one_line(error.filename, 300)}: " if error.filename is not None else ""
     return f"{place}{one_line(error.strerror or error or type(error).__name__, 300)}"
 
@@ -54,7 +54,7 @@ def _advice() -> str:
 
 
 def tell_lost_output(error: OSError, code: ExitCode | int) -> int:
-    """Say that standard output could not be written; return the exit code that this leaves."""
+    """Say that standard output could not be written; return the resulting exit code."""
     said = error.strerror or str(error)
     print(f"embcheck: cannot write to standard output: {said}", file=sys.stderr)  # noqa: T201
     return code or ExitCode.USAGE

@@ -47,7 +47,7 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that knows its subcommands by name, and imports one when it is called.
 
-    No traceback reaches a user, and an exit code is that of the command whoever reads its output.
+    Users never see a traceback, and the exit code does not depend on who reads the output.
     """
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
                 raise SystemExit(tell_lost_output(out.failure, code)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; say in one line what it could not handle itself."""
+        """Run the subcommand; report an error that it did not handle in one line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
         # Click prints these itself, with its own exit codes.
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it must be told)
+        except Exception as error:  # noqa: BLE001  (every error must be reported)
             sys.exit(tell_fault(error))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand; of an unknown one, say which was meant."""
+        """Find the subcommand; for an unknown one, suggest a known one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             hint = did_you_mean(args[0], COMMANDS, "`embcheck --help` lists them")
             ctx.fail(f"there is no command '{args[0]}'; {hint}")

@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, elsewhere a line now and then on standard error."""
+"""The progress of a command: a bar on a terminal, else a line now and then on standard error."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from embcheck.reports.terminal.console import say
 from embcheck.reports.untrusted import one_line
 
 SECONDS = 10.0
-"""Between two lines, and before the first one: a short run has none."""
+"""The time between two lines, and before the first one: a short run prints none."""
 _LONGEST = 150
-"""Characters of what is said; the ids of cases are long."""
+"""The most characters of a line's text; the ids of cases are long."""
 
 
 class Ended(Protocol):
-    """Tells a thread that it has nothing more to do, as `threading.Event` does."""
+    """An event that tells a thread to end, such as `threading.Event`."""
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the end, at most so many seconds; say whether it came."""
+        """Wait for the event, at most `timeout` seconds; return whether it came."""
 
     def set(self) -> None:
-        """End it."""
+        """Signal the event."""
 
 
 class Progressed:
     """The progress of a command, shown from `with` to its end, or to `stop`.
 
-    `unit` is what is counted. On a terminal, the bar is named `title`, or what is being worked on
-    where that is empty. `left` adds the time that is likely to be left. Elsewhere a line is printed
-    every ten seconds, whether something was finished meanwhile or not.
+    `unit` is what is counted. On a terminal, the bar is named `title` or, if that is empty, what is
+    being worked on; `left` adds an estimate of the time left. Elsewhere, a line is printed every
+    ten seconds, even if nothing was finished meanwhile.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Progressed:
         self._unit, self._total, self._title = unit, total, title
         self._done, self._doing = 0, "starting"
         self._console = console or Console(stderr=True, highlight=False)
-        # The console finds it out anew each time, which a result a millisecond would feel.
+        # Kept, because the console checks it each time, which is slow for a result per millisecond.
         self._is_shown = self._console.is_terminal
         self._clock, self._ended = clock, ended or threading.Event()
         self._thread: threading.Thread | None = None
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
         columns += [TextColumn("left:"), TimeRemainingColumn()] if left else [TimeElapsedColumn()]
-        # Steps can be few and long: the last 30 seconds often have none to estimate from.
+        # Steps can be few and long: the default of 30 seconds often has none to estimate from.
         self._bar = Progress(
             *columns, console=self._console, transient=True, speed_estimate_period=3600
         )
@@ -90,7 +90,7 @@ class Progressed:
         if self._is_shown:
             self._bar.start()
         else:
-            # A thread, for a line is due even while one long call keeps the command busy.
+            # A thread, because a line is due even while one long call keeps the command busy.
             self._thread = threading.Thread(target=self.print_lines, daemon=True)
             self._thread.start()
         return self
@@ -113,7 +113,7 @@ class Progressed:
             self._bar.start()
 
     def stop(self) -> None:
-        """Show nothing more; whatever is printed next stands by itself."""
+        """Show nothing more, so that later output stands by itself."""
         if self._is_shown:  # Elsewhere it would print an empty line.
             self._bar.stop()
         self._ended.set()

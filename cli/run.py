@@ -15,7 +15,7 @@ INSTRUCTIONS = ("default", "avx2", "avx512")
 
 
 LONGEST_EXPRESSION, MOST_BRACKETS = 1000, 100
-"""Of -k. pytest parses it by recursion, and longer ones can exceed Python's limit."""
+"""Limits of -k: pytest parses it by recursion, and larger ones can exceed Python's limit."""
 
 
 def _short(context: click.Context, option: click.Parameter, expression: str) -> str:

@@ -42,7 +42,7 @@ def backends_option(*, required: bool) -> Decorator:
 
 
 def with_options(options: Sequence[Decorator]) -> Decorator:
-    """Return what gives a command many options, listed by --help in their order."""
+    """Return a decorator that adds options to a command; --help lists them in their order."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         # As in a stack of decorators, the first is applied last.

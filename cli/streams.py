@@ -12,15 +12,15 @@ from typing import Any
 
 
 class Tolerant:
-    """A text stream that drops what is written after its first failure, which it keeps."""
+    """A text stream that never fails: it keeps the first error, and then drops all text."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write text; return its length, also where nobody can have it any more."""
-        # As the stream itself would, which is not asked any more after a failure.
+        """Write text, or drop it after a failure; return its length."""
+        # Checked here, because the stream itself is not used any more after a failure.
         if not isinstance(text, str):
             raise TypeError(f"a text stream takes str, not {type(text).__name__}")
         if self.failure is None:
@@ -31,7 +31,7 @@ class Tolerant:
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Pass on what was written."""
         if self.failure is None:
             try:
                 self._stream.flush()
@@ -39,7 +39,7 @@ class Tolerant:
                 self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Let all that is still in buffers go nowhere: Python would fail by it at its end."""
+        """Send what is still in buffers to the null device: flushing it at exit would fail."""
         self.failure = error
         with suppress(OSError, ValueError):  # A stream in memory has no descriptor.
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -52,7 +52,7 @@ class Tolerant:
 
 @contextmanager
 def tolerant_streams() -> Iterator[Tolerant]:
-    """Replace standard output, which is given, and standard error by tolerant ones."""
+    """Replace standard output and error by tolerant streams; yield that of standard output."""
     _open_closed_descriptors()
     before = sys.stdout, sys.stderr
     out, err = (Tolerant(_readable(stream)) for stream in before)
@@ -71,7 +71,7 @@ def reader_is_gone(error: OSError) -> bool:
 
 
 def _open_closed_descriptors() -> None:
-    """Open 0, 1 and 2 where they are closed, or the next file would be taken for one of them."""
+    """Open 0, 1 and 2 if they are closed, or the next opened file would become one of them."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -80,11 +80,11 @@ def _open_closed_descriptors() -> None:
 
 
 def _readable(stream: Any) -> Any:
-    """Return a stream that takes every text; one that goes nowhere for None."""
+    """Return a stream that takes every text; for None, one that drops it."""
     if stream is None:  # Python found its descriptor closed.
         return Path(os.devnull).open("w", encoding="utf-8")
     if hasattr(stream, "reconfigure"):
-        # Where the locale is C, Python takes ASCII, though terminals and files take UTF-8.
+        # With the locale C, Python takes ASCII, though terminals and files take UTF-8.
         is_ascii = (stream.encoding or "").replace("-", "").lower() in ("ascii", "usascii")
         encoding = "utf-8" if is_ascii else None
         stream.reconfigure(encoding=encoding, errors="backslashreplace")

@@ -21,18 +21,19 @@ class SpecFile(pytest.File):
     """One spec: its cases, each once for every backend."""
 
     shown_path: str | None = None
-    """Relative to where pytest was started; None before an item has found it."""
+    """The path relative to where pytest was started; None before an item has found it."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Load the spec and give an item for each (case, backend) pair."""
-        # Of no type that this module could name: the session's module imports this one.
+        # Any, since its class is in the session's module, which imports this one.
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
         session.spec_files[self.path] = None
-        # Pytest reads an item's keywords thrice, and its own mapping asks all folders each time.
+        # A plain dict: pytest reads an item's keywords three times, and its own mapping asks all
+        # parent folders each time.
         above = dict(self.keywords)
         for case in spec.cases:
-            # Brackets in a name would be taken for pytest's own parameters.
+            # Pytest would take brackets in a name for its own parameters.
             short = case.id.removeprefix(f"{spec.name}/").replace("[", ":").removesuffix("]")
             for backend in session.names:
                 if not session.asks(case, backend):
@@ -100,14 +101,14 @@ class CaseItem(pytest.Item):
     @cached_property
     def location(self) -> tuple[str, int | None, str]:
         """The place of the case, relative to where pytest was started."""
-        # Pytest would find the way to the same file for each of its hundreds of items.
+        # Kept, since pytest would compute the same path for each of its hundreds of items.
         if self.parent.shown_path is None:
             self.parent.shown_path = super().location[0]
         return self.parent.shown_path, *self.reportinfo()[1:]
 
 
 def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
-    """Return each clause's first case outside of the ladders of sizes, for any backend.
+    """Return the id of each clause's first case outside of the ladders of sizes, for any backend.
 
     A clause that only ladders cover has none.
     """
@@ -122,7 +123,7 @@ def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
 def split(
     items: Iterable[pytest.Item], keep: Callable[[Any], bool]
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Split items in those to keep (chosen cases, and all that are not cases) and the others."""
+    """Split items into those to keep (chosen cases, and items that are not cases) and others."""
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -132,7 +133,7 @@ def split(
 
 
 def ended(item: pytest.Item) -> pytest.TestReport:
-    """Report that there was nothing to tear down."""
+    """Return a report of a teardown that had nothing to do."""
     return pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,

@@ -1,6 +1,6 @@
-"""A spec file is a pytest File, a (case, backend) pair an Item.
+"""The pytest plugin: a spec file is a pytest File, a (case, backend) pair an Item.
 
-Active where `--embcheck-backend` is given. Works with -k, -x, --lf, -n (xdist) and --junitxml.
+Active if `--embcheck-backend` is given. Works with -k, -x, --lf, -n (xdist) and --junitxml.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 
-    # `embcheck run` launches workers before pytest, which then start while specs are read.
+    # `embcheck run` launches workers before pytest, so that they start while specs are read.
     started = config.pluginmanager.get_plugin("embcheck-pool")
     try:
         session = EmbcheckSession(config, names, started and started.pool)
@@ -103,7 +103,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Send the lines of a result with its report, also across xdist."""
+    """Attach the lines of a result to its report; as text if xdist has to send it."""
     report = yield
     lines = getattr(item, "embcheck_lines", None)
     if lines is not None and report.when == "call":

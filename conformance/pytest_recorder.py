@@ -36,13 +36,13 @@ class ResultLines:
     clauses: tuple[ClauseLine, ...]
 
     def to_text(self) -> str:
-        """Return them as text, which xdist can send: it sends neither wide integers nor ours."""
+        """Return the lines as JSON: xdist can send neither wide integers nor our classes."""
         lines: list[Line] = [self.result, self.case, *self.clauses]
         return json.dumps([to_json_data(line) for line in lines])
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Make them of what `to_text` gave."""
+        """Rebuild the lines from the text of `to_text`."""
         result, case, *clauses = json.loads(text)
         return cls(
             from_plain(ResultLine, result),
@@ -71,7 +71,7 @@ class Recorder:
         return self._writer is not None
 
     def open(self, folder: Path, header: RunHeader) -> None:
-        """Begin a record; raises UsageError where that is not possible in the folder."""
+        """Begin a record; raises UsageError if the folder does not allow it."""
         self.planned = header.planned
         try:
             self._writer = self._written = RunWriter(folder, header)
@@ -84,7 +84,7 @@ class Recorder:
     def add(self, found: ResultLines) -> None:
         """Record a result, preceded by its case and clauses when they come for the first time.
 
-        Ends the session where it cannot be written.
+        Ends the session if it cannot be written.
         """
         if self._writer is None:
             return
@@ -99,7 +99,7 @@ class Recorder:
             self._unjudged[f"{result.outcome}: {result.message}"] += 1
 
     def why_nothing_is_judged(self) -> str:
-        """Say why no result is an answer, by the most frequent reason; empty if one is."""
+        """Say that nothing was judged, with the most frequent reason; empty if something was."""
         if not self._unjudged or self._unjudged.total() < self.recorded:
             return ""
         reason, count = self._unjudged.most_common(1)[0]
@@ -108,10 +108,10 @@ class Recorder:
         return f"nothing was judged: {count:,} of {self.recorded:,} results are {reason}{more}"
 
     def runs(self) -> list[Run]:
-        """Return what the record holds: this run, and those of other purposes beside it.
+        """Return the runs in the record: this one, and those of other purposes beside it.
 
-        Nothing is read where this run is all: that would take as long as hundreds of cases.
-        Raises RecordError where the others cannot be read.
+        The file is not read if this run is its only one: reading takes as long as hundreds of
+        cases. Raises RecordError if the file cannot be read.
         """
         if self._written is None:
             return []
@@ -128,7 +128,7 @@ class Recorder:
             yield found.case
 
     def finish(self, session: pytest.Session, exit_code: ExitCode) -> None:
-        """Write the footer; where that is not possible, the session ends as with bad usage."""
+        """Write the footer; if that fails, the session ends with the exit code of bad usage."""
         if self._writer is None:
             return
         try:

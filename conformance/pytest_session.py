@@ -69,12 +69,12 @@ class EmbcheckSession:
 
     @property
     def _is_xdists(self) -> bool:
-        """Whether this is one of the processes that xdist hands items to."""
+        """Whether this process is a worker of xdist."""
         return hasattr(self._config, "workerinput")
 
     @property
     def _hands_out(self) -> bool:
-        """Whether this process hands its items to xdist's."""
+        """Whether this process distributes its items to xdist's workers."""
         return not self._is_xdists and self._config.getoption("dist", "no") != "no"
 
     def run(self, spec: Spec, case: Case, backend: str) -> ResultLines:
@@ -82,7 +82,7 @@ class EmbcheckSession:
         self._start()
         ran = self._result(case, backend)
         verdict, deviation = ran.verdict, None
-        # A backend that cannot run has no info, by which deviations say whether they apply.
+        # Whether deviations apply depends on the info, which a backend that cannot run lacks.
         if self._pool.problem(backend) is None:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
@@ -138,7 +138,7 @@ class EmbcheckSession:
         return self._run_case(case, backend)
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Let the backends work ahead, if this process runs all items in their order."""
+        """Let the backends work ahead if this process runs all items in order."""
         if self._hands_out or self._is_xdists or session.config.option.collectonly:
             return
         self._start()
@@ -151,26 +151,27 @@ class EmbcheckSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Run a case, which has no fixtures, without pytest's two phases for those.
+        """Run a case without pytest's phases for fixtures, as it has none.
 
-        They would cost more than the case; reporters wait for the end of the second one.
+        They would take longer than the case. Reporters wait for the end of the second phase, so it
+        is reported.
         """
         if not isinstance(item, CaseItem):
             return None
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        # What ends a session; pytest's own protocol lets these through too.
+        # These end a session; pytest's own protocol lets them through too.
         stops = (KeyboardInterrupt, pytest.exit.Exception)
         call = pytest.CallInfo.from_call(item.runtest, "call", reraise=stops)
         report = hook.pytest_runtest_makereport(item=item, call=call)
         hook.pytest_runtest_logreport(report=report)
-        item.embcheck_lines = None  # They are recorded, or on their way to xdist's first process.
+        item.embcheck_lines = None  # They are recorded, or on their way to xdist's main process.
         hook.pytest_runtest_logreport(report=ended(item))
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
     def _run_case(self, case: Case, backend: str, copy: int = 0) -> CaseResult:
-        """Run a case; where a known deviation says that a spelling conforms, by that one too."""
+        """Run a case; if a known deviation says that a spelling conforms, run that one too."""
         runner, info = self._pool.runner(backend, copy), self._pool.info(backend)
         ran = described(runner.run(case))
         verdict, deviation = explain(case.id, ran.verdict, info, self._deviations[backend])
@@ -181,7 +182,7 @@ class EmbcheckSession:
     def _end_workers(self) -> None:
         if self._lookahead is not None:
             self._lookahead.stop()
-            self._pool.stop()  # Threads that wait for an answer go on once the worker is dead.
+            self._pool.stop()  # Threads that wait for an answer continue when the worker is dead.
             self._lookahead.join()
         self._pool.close()
 
@@ -193,9 +194,9 @@ class EmbcheckSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out large cases, those not named, or all but quick ones, as the options say.
+        """Deselect large cases, and cases that are neither named nor quick, as the options say.
 
-        Raises UsageError for a name that no case has that -k selects.
+        Raises UsageError for a name that matches no case that -k selects.
         """
         large = self._config.getoption("--embcheck-large")
         kept, left_out = split(items, lambda case: large or not case.large)
@@ -236,7 +237,7 @@ class EmbcheckSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once the number of items is known."""
-        if isinstance(sys.exception(), KeyboardInterrupt):  # Pytest ends an interrupted one too.
+        if isinstance(sys.exception(), KeyboardInterrupt):  # Also called after one.
             return
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
@@ -244,7 +245,7 @@ class EmbcheckSession:
 
     @staticmethod
     def _refuse_equal_ids(items: Iterable[pytest.Item]) -> None:
-        """Refuse two cases of one id, which files of one name in folders of one name can have."""
+        """Refuse two cases with one id; files and folders with the same names can have them."""
         seen: dict[tuple[str, str], CaseItem] = {}
         for item in items:
             if isinstance(item, CaseItem):
@@ -257,10 +258,10 @@ class EmbcheckSession:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Open the record when the first of xdist's processes has collected."""
+        """Open the record when the first of xdist's workers has collected."""
         if ids and not self.recorder.is_open:
             self._open(len(ids))
-            self._pool.close()  # Its workers were needed for the header; xdist's have their own.
+            self._pool.close()  # They were needed for the header; xdist's have their own.
 
     def _open(self, planned: int) -> None:
         folder = self._config.getoption("--embcheck-out")
@@ -294,7 +295,7 @@ class EmbcheckSession:
         files: Iterable[Path] = self.spec_files
         if self._config.getoption("--embcheck-all-specs"):
             files = spec_files()
-        elif self._hands_out:  # Its processes have collected; what they did, their arguments say.
+        elif self._hands_out:  # Only xdist's workers have collected, by these arguments.
             place = self._config.invocation_params.dir
             named = (place / name.partition("::")[0] for name in self._config.args)
             files = spec_files(Path(normpath(path)) for path in named)
@@ -307,7 +308,7 @@ class EmbcheckSession:
             return
         found = ResultLines.from_text(lines) if isinstance(lines, str) else lines
         self.exit_code = gravest([self.exit_code, _exit_code(found.result)])
-        if self.recorder.is_open:  # One of xdist's processes sends the lines on.
+        if self.recorder.is_open:  # A worker of xdist only passes lines on.
             self.recorder.add(found)
             report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
 
@@ -315,7 +316,7 @@ class EmbcheckSession:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
         self._end_workers()
-        if self.is_complete and not self._selection():  # What is cut short met few cases.
+        if self.is_complete and not self._selection():  # A partial run met few cases.
             self.complaints += self._unmatched_deviations()
         self.complaints += self._pool.complaints()
         self.complaints += [

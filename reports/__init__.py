@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load(*folders: str | PathLike[str]) -> Loaded:
     """Read runs, each a folder or its results.jsonl; `outcomes` and `timings` are pandas frames.
 
-    Raises RecordError, with the line, for what is no record.
+    Raises RecordError, with the line, for an invalid record.
     """
     from embcheck.conformance.records.run import read_runs  # noqa: PLC0415  (imports stay quick)
     from embcheck.reports.frames import Loaded  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""What is kept of a run whose results are accepted: enough to compare later runs with it.
+"""The record that is kept of an accepted run: enough to compare later runs with it.
 
-It is a record like any other, without arrays, texts and times: a line for each case and result, in
-the order of their names, so that a new record changes only the lines of what changed.
+It is a record like any other, but without arrays, texts and times. It has a line for each case and
+result, sorted by name, so that a new record changes only the lines of results that changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class NotAcceptable(Exception):
 def accepted_text(runs: Iterable[Run]) -> Iterator[str]:
     """Yield the lines of the record that is kept of some runs; timings are left out.
 
-    Raises NotAcceptable where a run is partial, has cases without a fingerprint, or none has cases.
+    Raises NotAcceptable if there is no run of the suite, or one that is partial or has cases
+    without a fingerprint.
     """
     found = [run for run in runs if run.header.purpose == "conformance"]
     if not found:
@@ -60,7 +61,7 @@ def _reduced(run: Run) -> Iterator[Line]:
 
 
 def _case(case: CaseLine) -> CaseLine:
-    """Keep what a case is known by; its fingerprint stands for all that it is judged by."""
+    """Return a case with its id, level and operation; its fingerprint stands for the rest."""
     operation = {key: case.call[key] for key in ("operation",) if key in case.call}
     return CaseLine(
         case.case, "", "", (), case.level, "", operation, None, fingerprint=case.fingerprint
@@ -85,6 +86,6 @@ def _result(result: ResultLine) -> ResultLine:
 
 
 def _text(line: Line) -> str:
-    """Return a line of the file; what has its default value is left out."""
+    """Return a line of the file; empty mappings are left out."""
     fields = {key: value for key, value in to_plain(line).items() if value != {}}
     return json.dumps({"type": line.type, **fields}, allow_nan=False)

@@ -74,11 +74,11 @@ def page(profile: BackendProfile, helped: tuple[Help, ...] = ()) -> str:
 
 
 def _absent(info: Mapping[str, Any]) -> list[str]:
-    """List the operations that a backend lacks; quantised ones where it has some of them."""
+    """List the operations that a backend lacks; quantised ones only if it has some of them."""
     return [
         str(name)
         for name in Operation
-        # Who has no quantised tables at all needs no list of what is missing for them.
+        # A backend without any quantised tables needs no list of their operations.
         if name not in info["operations"] and (info.get("schemes") or not name.is_quantized)
     ]
 
@@ -116,8 +116,8 @@ def _row(profile: BackendProfile) -> dict[str, Any]:
 def _cases_by_category(profile: BackendProfile) -> Counter[str]:
     """Count the cases of each category; a case that several entries name counts for the first.
 
-    Several entries may name a case that can fail in several ways. Departures on some processors
-    only are left out.
+    Several entries may name a case that can fail in several ways. Departures that occur only on
+    some processors are left out.
     """
     owners: dict[str, Category] = {}
     for explained in profile.deviations:

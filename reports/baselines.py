@@ -1,4 +1,4 @@
-"""The timings of runs against another baseline than the one that they were made with."""
+"""The timings of runs, with ratios to another baseline than the run's own."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def known_baselines(runs: Iterable[Run]) -> list[str]:
 def rebased(
     runs: Sequence[Run], baseline: str | None = None, workloads: Sequence[str] = ()
 ) -> list[Run]:
-    """Return the timing runs with ratios to a baseline, of these workloads only if any is named.
+    """Return the timing runs with ratios to a baseline, only of `workloads` if any are named.
 
-    Where none is named, each run has its own. Runs that did not time the baseline are left out.
-    Raises UnknownBaseline, and RecordError for runs whose rounds cannot be measured.
+    Without a baseline, each run has its own. Runs that did not time the baseline are left out.
+    Raises UnknownBaseline, and RecordError if there are no rounds or they cannot be measured.
     """
     timed = [run for run in runs if run.rounds]
     if not timed:
@@ -75,8 +75,8 @@ def with_measurements(run: Run, lines: Sequence[Measurement]) -> Run:
 def turned(runs: Sequence[Run]) -> dict[str, list[Measurement]]:
     """Return the timings of all runs against each backend that any of them timed.
 
-    Runs are in order of their start, and the last one counts. A run whose rounds cannot be measured
-    has only the ratios that it was written with.
+    `runs` are in the order of their start, and the latest timing counts. A run whose rounds cannot
+    be measured is left out.
     """
     found: dict[str, dict[tuple[Any, ...], Measurement]] = {}
     for run in runs:
@@ -90,13 +90,13 @@ def turned(runs: Sequence[Run]) -> dict[str, list[Measurement]]:
 
 
 def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[BaselinePair]:
-    """Return each two backends of each cell once, the one that was named first as the baseline."""
+    """Return each pair of backends in each cell once; the one named first is the baseline."""
     found: dict[tuple[Cell, str, str], BaselinePair] = {}
     for run in (run for run in runs if run.rounds):
         known = baselines(run)
         for place, baseline in enumerate(known):
             for line in against(run, baseline):
-                # The a/a and sentinel rows are checks, and no backends to compare.
+                # The a/a and sentinel rows are checks, not backends to compare.
                 later = line.backend in known[place + 1 :] and line.role not in (A_A, SENTINEL)
                 if later and (not workloads or line.workload in workloads):
                     one = BaselinePair(_cell(line), line.backend, baseline, line)
@@ -114,12 +114,12 @@ def _cell_to_plain(cell: Cell) -> dict[str, Any]:
 
 
 def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    """Return measurements as JSON: a cell each, with its baseline and its rows."""
+    """Return measurements as data for JSON: an entry per cell, with its baseline and rows."""
     cells: dict[tuple[int, Cell], dict[str, Any]] = {}
     for number, run in enumerate(runs):
         for line in run.measurements:
             plain = {**_cell_to_plain(_cell(line)), "baseline": None, "rows": []}
-            # By run as well: two runs of a cell may have two baselines.
+            # By run as well: two runs may time a cell against different baselines.
             cell = cells.setdefault((number, _cell(line)), plain)
             if line.role == REFERENCE:
                 cell["baseline"] = line.backend
@@ -128,7 +128,7 @@ def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def pair_to_plain(pair: BaselinePair) -> dict[str, Any]:
-    """Return a pair as JSON."""
+    """Return a pair as data for JSON."""
     return {**_cell_to_plain(pair.cell), "baseline": pair.baseline, **_row(pair.line)}
 
 

@@ -19,11 +19,11 @@ def other_torch_lines(infos: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def unconfined_lines(environments: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say what workers were not kept from, and why, by what records say of their machines."""
+    """Say which confinement of workers was missing, and why, from the environments of runs."""
     found: dict[str, None] = {}
     for environment in environments:
         why = one_line(environment.get("unconfined") or "no reason is given")
-        # Not by truth: older records do not say, and what is not known is no warning.
+        # Compared with False: older records lack the key, which is no reason to warn.
         if environment.get("writes_confined") is False:
             found[f"workers are not confined, and can write wherever you can: {why}"] = None
         elif environment.get("signals_confined") is False:

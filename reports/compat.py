@@ -19,13 +19,13 @@ from typing import Any
 from embcheck.conformance.near import did_you_mean
 
 INLINE_DTYPES, FORMAT = 1, 2
-"""The first had the answers for dtypes in each entry."""
+"""Format 1 has the answers for dtypes in each entry; format 2 has their numbers there."""
 FILE_NAME = "compat.json"
 OTHER_NAMES = {f"bag.{mode}.empty": "bag.empty" for mode in ("sum", "mean", "max")}
 """Names that a user may try, and the feature that answers: one clause decides it in every mode."""
 AS_DOCUMENTED = "as documented"
 CASES_LISTED = "parsed.json"
-"""Has a digest of each file of cases."""
+"""The file that has a digest of each file of cases."""
 REASON = ("reason", "link", "instead")
 
 
@@ -35,9 +35,9 @@ class CompatError(Exception):
 
 @dataclass(frozen=True)
 class Since:
-    """An answer, and the first of the versions run that gives it: until the next one's.
+    """An answer, and the first of the versions run that gives it; it holds until the next entry.
 
-    `says` tells what fails, with what, where there is more than one answer.
+    `says` tells what fails, and with what; it is empty if all versions give the same answer.
     """
 
     version: str
@@ -51,14 +51,14 @@ class Supported:
     """Whether a backend supports a feature.
 
     `support` is `yes`, `partly`, `no`, `absent` (not offered) or `unknown` (a deciding case has no
-    result). `how` is how it fails: `silently`, `dying` or `loudly`; None where nothing fails.
-    `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason`,
-    `link` and `instead`, a spelling that conforms, are those of the known deviation there. Where it
-    is `partly`, `dtypes` has the answer for tables of each dtype alone, as far as cases ask.
-    `apart` names options with which it fails, and which are features of their own. `contexts` has
-    one letter for each of the feature's contexts, packed; see `reports/answers/contexts.py`.
-    `history` has the answers of the versions in `Column.versions`, from the oldest on: one entry
-    where all agree, none where they were not asked.
+    result). `how` is how it fails: `silently`, `dying` or `loudly`; None if nothing fails. `says`
+    is a phrase for what fails, and with what. `example` is a case that shows it. `reason`, `link`
+    and `instead` (a spelling that conforms) are those of that case's known deviation. If `support`
+    is `partly`, `dtypes` has an answer for tables of each dtype that has cases. `apart` names
+    options with which it fails, and which are features of their own. `contexts` has one letter for
+    each of the feature's contexts, packed; see `reports/answers/contexts.py`. `history` has the
+    answers of the versions in `Column.versions`, the oldest first: one entry if all agree, none if
+    they have no answer.
     """
 
     support: str
@@ -75,7 +75,7 @@ class Supported:
 
     @property
     def since(self) -> str:
-        """The first of the versions run from which on this answer holds; empty if none was run.
+        """The first of the versions run since which this answer holds; empty if none was run.
 
         An answer is its `support` and `how`. It may hold in older versions too, if this is the
         oldest one that was run.
@@ -93,7 +93,7 @@ class Supported:
         return ("silently", "dying", "loudly", None).index(self.how)
 
     def for_tables(self, dtype: str) -> Supported:
-        """Return the answer for tables of a dtype, where it is told apart."""
+        """Return the answer for tables of a dtype; the whole answer if there is none."""
         return self.dtypes.get(dtype, self)
 
 
@@ -130,9 +130,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Shown:
-    """A case in short: the call, what must come of it, and what backends made of it, by name.
+    """A case in short: the call, the wanted result, and the backends' answers by name.
 
-    An answer of `AS_DOCUMENTED` is a right one. Data that ships leaves right answers out.
+    The answer `AS_DOCUMENTED` is the right one. Shipped data leaves right answers out.
     """
 
     call: str
@@ -142,7 +142,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Use:
-    """A typical use: a sentence, the features that it needs, and those that make errors loud."""
+    """A typical use: a sentence, its needed features, and those that turn mistakes into errors."""
 
     says: str
     needs: tuple[str, ...]
@@ -153,11 +153,12 @@ class Use:
 class Compat:
     """What the backends of some runs support.
 
-    `features` maps names to sentences, `digests` to hashes of what decided them, `profiles` the
-    names of typical uses to what these need, `uses` words for what a case uses to the features that
-    are about it. `contexts` has the sets of such words that the cases of each feature use, `cases`
-    the ids of examples with what they show. `suite` is the hash of the suite that embcheck had when
-    this was made, and `sources` a hash of the files that say so.
+    `features` maps names of features to sentences, and `digests` to hashes of the clauses that
+    decided them. `profiles` maps the names of typical uses to what these need. `uses` maps words
+    for what a case uses to the features that are about it, and `contexts` has the sets of such
+    words in the cases of each feature. `cases` maps ids of examples to what they show. `suite` is
+    the hash of embcheck's suite when the data was made, `sources` that of the files that list the
+    cases and clauses.
     """
 
     suite: str
@@ -191,7 +192,7 @@ class Compat:
     @cached_property
     def sizes(self) -> tuple[str, ...]:
         """The words for large sizes."""
-        # By the beginning that `size_word` in `contexts.py` gives them.
+        # `size_word` in `contexts.py` gives them this beginning.
         return tuple(word for word in self.uses if word.startswith("more than "))
 
     def supports(self, backend: str, feature: str) -> Supported:
@@ -233,7 +234,7 @@ def shipped() -> Compat:
 
 
 def load(path: Path) -> Compat:
-    """Read a file of such data; raises CompatError."""
+    """Read data on compatibility from a file; raise CompatError."""
     try:
         return parse(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -255,7 +256,7 @@ def sources() -> str:
 
 
 def parse(text: str, name: str) -> Compat:
-    """Read such data from a text; raises CompatError."""
+    """Read data on compatibility from a text; raise CompatError."""
     try:
         data = json.loads(text)
         if data["format"] not in (INLINE_DTYPES, FORMAT):
@@ -286,7 +287,7 @@ def parse(text: str, name: str) -> Compat:
             contexts=contexts,
             cases=cases,
         )
-    # The file may be anybody's: whatever is wrong with its form is one error.
+    # The file may come from anybody: any mistake in its form is reported as one error.
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 

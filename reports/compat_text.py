@@ -18,7 +18,7 @@ from embcheck.reports.compat import (
 
 
 def to_text(compat: Compat) -> str:
-    """Write such data as JSON: the same bytes for the same data."""
+    """Return data on compatibility as JSON: the same text for the same data."""
     reasons: dict[tuple[str, ...], int] = {}
     examples: dict[str, int] = {}
     dtypes: dict[str, int] = {}
@@ -75,7 +75,7 @@ _NESTED = {"backends": 3, "uses": 0, "words": 0, "contexts": 0}
 
 
 def _lines(part: Any, levels: int) -> str:
-    """Write a part as JSON; what is not spread over lines is shorter, as diffs of it are."""
+    """Return a part as JSON; deeper levels than `levels` stand in one line, which is shorter."""
     if not levels or not isinstance(part, dict | list):
         return json.dumps(part, ensure_ascii=False, separators=(",", ":"))
     if isinstance(part, dict):
@@ -107,12 +107,12 @@ def _plain(
         told["reason"] = reasons.setdefault(reason, len(reasons))
     if found.example:
         told["example"] = examples.setdefault(found.example, len(examples))
-    # What has its default is left out: `_supported` in `compat.py` puts it back.
+    # Empty fields are left out: `_supported` in `compat.py` puts them back.
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 
 def _plain_case(case: Shown, answers: dict[str, int]) -> dict[str, Any]:
-    """Leave right answers out, which are most, and name others by their place."""
+    """Return a case as plain data; right answers, which are most, are left out."""
     wrong = {name: said for name, said in case.answers.items() if said != AS_DOCUMENTED}
     numbers = {name: answers.setdefault(said, len(answers)) for name, said in wrong.items()}
     return {"call": case.call, "wanted": case.wanted, "answers": numbers}

@@ -69,7 +69,7 @@ class CurvePicture:
 
 @dataclass(frozen=True)
 class Scale:
-    """A logarithmic axis, or a straight one where a value is 0."""
+    """A logarithmic axis, or a linear one if its least value is 0."""
 
     least: float
     most: float
@@ -92,7 +92,7 @@ class Scale:
 
 
 def point_of(line: Measurement) -> tuple[str, float] | None:
-    """Return the curve and the value of a point's measurement; None for any other."""
+    """Return the curve and the value of a measurement that is a point of a curve; else None."""
     name, found, value = str(line.workload).partition("=")
     try:
         return (name, float(value)) if found and math.isfinite(float(value)) else None
@@ -147,14 +147,14 @@ def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Ru
 def _line(
     backend: str, number: int, points: Iterable[tuple[float, Measurement]], x: Scale, y: Scale
 ) -> Line:
-    """Place a backend's points; the interval is that of its ratio, in the reference's time."""
+    """Place a backend's points; each interval is that of the ratio, converted to nanoseconds."""
     dots = []
     for value, line in sorted(points, key=lambda point: point[0]):
         nanoseconds = finite(line.ns_per_lookup)
         if str(line.backend) != backend or nanoseconds is None or nanoseconds <= 0:
             continue
         ratio, low, high = map(finite, (line.ratio, line.ratio_low, line.ratio_high))
-        # The rounds decide the ratio's interval; a time of its own has none.
+        # Only ratios have intervals; a time by itself has none.
         bounds = None
         if ratio and low and high and line.role == "candidate":
             bounds = (y.place(nanoseconds * low / ratio), y.place(nanoseconds * high / ratio))
@@ -174,7 +174,7 @@ def _labelled(lines: list[Line]) -> tuple[Line, ...]:
 
 
 def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """Say which backends change places on a curve, and where, from the rounds themselves."""
+    """Say where on a curve one backend overtakes another, from the rounds themselves."""
     from embcheck.conformance.timing.verdicts.crossover import crossovers  # noqa: PLC0415  (imports NumPy)
     from embcheck.conformance.timing.verdicts.raw import group  # noqa: PLC0415
 
@@ -207,9 +207,9 @@ def _shipped_words() -> Mapping[str, tuple[str, str]]:
 
 
 def decades(scale: Scale) -> list[float]:
-    """Return round values of an axis: 1, 2 and 5 times powers of ten, at most eight of them."""
+    """Return round values of an axis: powers of ten, and steps between them if there is room."""
     first, last = math.floor(math.log10(scale.least)), math.ceil(math.log10(scale.most))
-    # The finest steps of which not too many labels stand beside the axis.
+    # The finest steps whose labels still fit beside the axis.
     for steps in ((1, 2, 5), (1, 3), (1,)):
         found = [
             step * 10.0**power

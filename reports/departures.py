@@ -27,7 +27,7 @@ class Departure:
     standing: Standing
     mark: Mark
     category: str
-    """Whose known departures they are; empty where that is not known."""
+    """The category of the known deviation; empty if there is none."""
     behaviour: str
     sentence: str
     backend: str
@@ -35,7 +35,7 @@ class Departure:
     count: int
     example: str
     blame: str
-    """In which stages of the backend's making they were first seen; empty where it has none."""
+    """The stages that show them first; empty if the backend is not made from another one."""
 
     @property
     def kind(self) -> str:

@@ -26,7 +26,7 @@ _VOLATILE = (
 
 
 class What(StrEnum):
-    """The sorts of change; a case has the first that applies."""
+    """The kinds of change; a case has the first that applies."""
 
     OUTCOME = "outcome"
     KIND = "kind"
@@ -65,11 +65,11 @@ class BackendPair:
 
 @dataclass(frozen=True)
 class Side:
-    """What a comparison needs of a run: a small part of its memory.
+    """The data of a run that a comparison needs, which takes much less memory than the run.
 
-    `runs` are without their results, `states` has these by backend and case. `libraries` has the
-    library and version of each backend, `parts` the selection of those that were asked only a part
-    of the suite. `partial` says of each run that is partial why.
+    `runs` are without their results; `states` has these by backend and case. `libraries` has the
+    library and version of each backend, `parts` the selection of backends that ran only a part of
+    the suite. `partial` says why, for each run that is partial.
     """
 
     runs: tuple[Run, ...]
@@ -81,7 +81,7 @@ class Side:
 
     @classmethod
     def of(cls, merged: Merged) -> Side:
-        """Take it from a merged run, which may be forgotten then."""
+        """Extract the data from a merged run, whose memory can then be freed."""
         states: dict[str, dict[str, State]] = {name: {} for name in merged.columns}
         # Most cases share a few states: each is kept once.
         alike: dict[State, State] = {}
@@ -112,9 +112,9 @@ class ResultChange:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that changed from one run to another; `compared` counts the results of both.
+    """Everything that changed from one run to another; `compared` counts the compared results.
 
-    `rejudged` names cases and clauses that two suites judge in two ways; such cases are not
+    `rejudged` names cases and clauses that the two suites judge differently; such cases are not
     compared.
     """
 
@@ -133,7 +133,7 @@ class Difference:
         return bool(missing or self.changes or self.rejudged)
 
     def of(self, what: What) -> tuple[ResultChange, ...]:
-        """Return the changes of one sort."""
+        """Return the changes of one kind."""
         return tuple(change for change in self.changes if change.what is what)
 
     def json_lines(self) -> Iterator[str]:
@@ -152,15 +152,14 @@ class Difference:
 def compare(
     before: Merged | Side, after: Merged | Side, mapping: Sequence[tuple[str, str]] = ()
 ) -> Difference:
-    """Compare two runs: each backend with itself, or, where backends are mapped, only those.
+    """Compare two runs: each backend with itself or, with a `mapping`, only the mapped backends.
 
     Raises BackendNotInRun for a mapped backend that its run does not have, and NotComparable if
-    the runs are said to be of one suite, and judge a case in two ways.
+    the runs name the same suite, but judge a case differently.
     """
     old, new = (run if isinstance(run, Side) else Side.of(run) for run in (before, after))
     rejudged = differences(old.runs, new.runs)
-    # Two suites may judge otherwise, and those cases are left out; within one suite it is a
-    # mistake.
+    # Two suites may judge a case differently: it is left out. Within one suite, this is a mistake.
     if rejudged and _suites(old) == _suites(new):
         raise NotComparable(
             f"the runs name the same suite, but judge {len(rejudged):,} clauses and cases in two "
@@ -172,7 +171,7 @@ def compare(
             raise BackendNotInRun(f"no results of '{name}'; the run has those of {known}")
     same = [(name, name) for name in old.states if name in new.states]
     pairs = tuple(BackendPair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
-    # A case that only one of them has is listed by itself, and is no change of a result.
+    # A case that only one of them has is listed apart, not as a changed result.
     both = old.cases.keys() & new.cases.keys()
     shared = both.difference(name.removeprefix("case ") for name in rejudged)
     in_part = old.parts.keys() | new.parts.keys()
@@ -240,7 +239,7 @@ def _asked(
 ) -> Iterable[str]:
     """Return the cases to compare.
 
-    If the backends are two, or a run had only a part of the suite, those that both runs have.
+    If the two backends differ, or a run had only a part of the suite, only cases of both runs.
     """
     if pair.before != pair.after or pair.before in in_part:
         return [case for case in ours if case in theirs]
@@ -250,7 +249,7 @@ def _asked(
 def _changes(
     pair: BackendPair, asked: Iterable[str], ours: _States, theirs: _States
 ) -> Iterator[ResultChange]:
-    # Two libraries say the same thing in other words.
+    # Two libraries say the same thing in different words.
     speaks_the_same = pair.before == pair.after
     for case in asked:
         before, after = ours.get(case, _NOT_ASKED), theirs.get(case, _NOT_ASKED)
@@ -260,7 +259,7 @@ def _changes(
 
 
 def _what(before: State, after: State, *, speaks_the_same: bool) -> What | None:
-    """Return the sort of change; messages of two libraries are not compared."""
+    """Return the kind of change; messages of two libraries are not compared."""
     if before.outcome != after.outcome:
         return What.OUTCOME
     if before.kind != after.kind:

@@ -56,7 +56,7 @@ def _newest(folders: Iterable[Path], kind: str) -> Document | None:
     found = [file for folder in folders if (file := folder / f"{kind}.json").is_file()]
     if not found:
         return None
-    # By the time of the file, for these files have no date inside.
+    # By the time of the file, because there is no date inside these files.
     newest = max(found, key=lambda file: file.stat().st_mtime_ns)
     return Document(_read(newest, kind), newest.resolve().parent.name)
 

@@ -1,4 +1,4 @@
-"""Families of backends: those that stand on one library, or on libraries of one kind."""
+"""Families of backends: those built on one library, or on libraries of one kind."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 
 def family_of(library: str) -> str:
-    """Return the family of a library; one that is not known is a family of its own."""
+    """Return the family of a library; an unknown library is a family of its own."""
     return FAMILIES.get(library, library) or "Others"
 
 
 def by_family(things: Iterable[T], library: Callable[[T], str]) -> dict[str, list[T]]:
-    """Group things by the family of their library; families that are not known stand last."""
+    """Group things by the family of their library; unknown families come last."""
     groups: dict[str, list[T]] = {}
     for thing in things:
         groups.setdefault(family_of(library(thing)), []).append(thing)

@@ -64,11 +64,12 @@ class Loaded:
     def outcomes(self) -> pd.DataFrame:
         """Return one row for each case and backend, with the columns and dtypes of `OUTCOMES`.
 
-        `mark` is what happened: `passed`, `silent` (a wrong answer, or none where an error is due),
-        `loud`, `crashed`, `timed-out`, `observed`, `unsupported` and the like; `departs` says
-        whether that departs from the contract, `known` whether a deviation explains it, with its
-        `category` and `reason`. `clauses` are separated by spaces. `seconds` is NaN where a case
-        did not run. Invisible characters in texts are spelled out.
+        `mark` is what happened: `passed`, `silent` (a wrong answer, or an answer where an error is
+        due), `loud` (a valid call refused), `crashed`, `timed-out`, `observed`, `unsupported` or
+        another value of `Mark`. `departs` says whether that departs from the contract, `known`
+        whether a deviation explains it, with its `category` and `reason`. `clauses` are separated
+        by spaces. `seconds` is NaN if a case did not run. Invisible characters in texts are
+        spelled out.
         """
         return _frame(map(self._outcome, self._merged.findings), OUTCOMES)
 
@@ -76,8 +77,8 @@ class Loaded:
         """Return one row for each timing, with the columns and dtypes of `TIMINGS`.
 
         `ns_per_lookup` is in nanoseconds. `ratio` is the backend's time over the baseline's, whose
-        `role` is `reference`; `ratio_low` and `ratio_high` bound its 95 % interval. What was not
-        timed has no figures.
+        `role` is `reference`; `ratio_low` and `ratio_high` bound its 95 % interval. Figures are
+        missing if a backend was not timed.
         """
         told = ({**vars(line), **self._library(line.backend)} for line in self._merged.measurements)
         return _frame(told, TIMINGS)
@@ -85,7 +86,7 @@ class Loaded:
     def write(self, folder: Path) -> list[Path]:
         """Write `outcomes` and `timings` as CSV files, and as Parquet where pyarrow is installed.
 
-        Returns the files; raises OSError where they cannot be written.
+        Returns the files; raises OSError if they cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
         written = []
@@ -129,12 +130,12 @@ class Loaded:
 def _frame(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
 
-    # Column by column: rows of a large record, as dictionaries, have twice its size.
+    # Column by column: the rows of a large record, as dictionaries, would take twice its size.
     values: dict[str, list[object]] = {name: [] for name in columns}
     for row in rows:
         for name, found in values.items():
             value = row[name]
             found.append(clean(value) if isinstance(value, str) else value)
-    # Taken out one by one, so that lists and series are not in memory together.
+    # Removed one by one, so that all lists and all series are not in memory together.
     typed = {name: pd.Series(values.pop(name), dtype=dtype) for name, dtype in columns.items()}
     return pd.DataFrame(typed)

@@ -24,12 +24,12 @@ from embcheck.reports.untrusted import one_line
 
 SUMMARY_GROUPS, SUMMARY_CASES = 20, 5
 ANNOTATIONS = 10
-"""GitHub shows no more errors of one step."""
+"""GitHub shows at most this many errors of one step."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the accepted record and the run lie; the job's id and what it uploads, if it is one."""
+    """The paths of the accepted record and of the run; in a CI job, its id and its artifact."""
 
     accepted: str
     run: str
@@ -37,7 +37,7 @@ class Places:
     artifact: str = ARTIFACT
 
     def how_to_accept(self) -> Iterator[str]:
-        """Yield the commands by which the run becomes the accepted one."""
+        """Yield the commands that make the run the accepted one."""
         if self.job:
             download = ["gh", "run", "download", self.job, "-n", self.artifact, "-D", self.run]
             yield shlex.join(download)
@@ -75,7 +75,7 @@ def summary(found: Difference, new: News, places: Places) -> str:
 
 
 def summary_without_record(places: Places) -> str:
-    """Return a summary in Markdown of a run beside which nothing was accepted yet."""
+    """Return a summary in Markdown of a run without an accepted record."""
     lines = ["### embcheck: nothing is accepted yet", ""]
     lines.append(f"There is no record {_code(places.accepted)} to compare this run with.")
     return "\n".join([*lines, "", *_accepting("To accept this run:", places)]) + "\n"
@@ -89,12 +89,12 @@ def _accepting(title: str, places: Places) -> list[str]:
 def workflow_commands(new: News, places: Places, files: Mapping[str, str]) -> Iterator[str]:
     """Yield a workflow command for each backend and spec with something new, and each remark.
 
-    `files` are those to annotate, by backend; the accepted record where a backend has none.
+    `files` are those to annotate, by backend; a backend without one annotates the accepted record.
     """
     made = groups(new)
     for group in made[:ANNOTATIONS]:
         yield _command("error", files.get(group.backend, places.accepted), _annotated(group))
-    # Said in one more error, which GitHub may leave out; the summary has them all.
+    # One more error counts the rest; GitHub may leave it out, but the summary has them all.
     if len(made) > ANNOTATIONS:
         left = sum(len(group.changes) for group in made[ANNOTATIONS:])
         yield _command("error", places.accepted, f"new as well: {plural(left, 'result')}")
@@ -124,7 +124,7 @@ def _libraries(pair: BackendPair) -> str:
 
 
 def _code(text: str, limit: int = 200) -> str:
-    """Return text as a code span of Markdown, in which nothing has a meaning."""
+    """Return text as a code span of Markdown, in which no character has a special meaning."""
     line = one_line(text, limit) or "(nothing)"
     # A code span ends at a run of backticks as long as the one that began it.
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
@@ -134,7 +134,7 @@ def _code(text: str, limit: int = 200) -> str:
 
 
 def _command(kind: str, file: str, text: str) -> str:
-    """Return a workflow command; what could end it or one of its properties is escaped."""
+    """Return a workflow command; characters that could end it or a property are escaped."""
     return f"::{kind} file={_property(file)},title=embcheck::{_data(one_line(text, 500))}"
 
 

@@ -23,7 +23,7 @@ class Help:
 
 
 def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
-    """Count by backend, the most passes first; leaves out backends without help."""
+    """Return the kinds of help by backend, the most passes first; leave out backends without."""
     results, passes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for finding in merged.findings:
         for line in _lines(finding):

@@ -30,14 +30,14 @@ VALUES_SHOWN = 600
 """Characters of an observed array in the ledger; the case itself shows more."""
 
 GLIMPSE = 24
-"""Characters of a value that is shown in its cell."""
+"""The most characters of a value that a cell shows."""
 
 
 @dataclass(frozen=True)
 class LedgerCell:
     """What a backend did; `departs` if PyTorch is known to do something else.
 
-    `glimpse` is a value without a word, if it is short enough for a cell.
+    `glimpse` is the observed value if the reading has no word and the value fits in a cell.
     """
 
     case: str
@@ -50,12 +50,12 @@ class LedgerCell:
 
     @property
     def values(self) -> tuple[Entry, ...]:
-        """What was observed, cut where it is long."""
+        """What was observed; long values are cut."""
         return tuple(map(_short, entries(self.observed)))
 
     @property
     def is_told(self) -> bool:
-        """Whether there is more to tell than its word."""
+        """Whether there is more to show than its word."""
         return bool(self.message or self.observed)
 
     @property
@@ -68,7 +68,7 @@ class LedgerCell:
 class LedgerRow:
     """Cases that differ only in their parameters, with the same reading on each backend.
 
-    `differs` if not all backends, and PyTorch as the case states it, do the same.
+    `differs` unless all backends, and PyTorch by what the case states, do the same.
     """
 
     clause: str
@@ -98,7 +98,7 @@ class LedgerTable:
     groups: tuple[LedgerGroup, ...]
 
     def with_room(self) -> LedgerTable:
-        """Return what a page has room for: the rows on which backends differ go first."""
+        """Return what a page has room for; rows on which backends differ are kept first."""
         rows = with_room(self.rows, len(self.columns) + 1, lambda row: row.differs)
         # By identity, since two specs may have equal rows.
         kept = set(map(id, rows))
@@ -169,7 +169,7 @@ def ledger_counts(merged: Merged) -> LedgerCounts:
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
         pytorch = stated(merged.cases[name], by_backend.values())
-        # A case that no backend could be asked was not observed.
+        # A case without a known reading was not observed.
         if any(reading.voice is not None for reading in readings):
             known.append(pytorch)
             unlike += any(_departs(reading, pytorch) for reading in readings)
@@ -264,7 +264,7 @@ def _cell(
 ) -> LedgerCell:
     reading = reading_of(finding)
     observed = finding.result.observed if finding is not None and finding.result else {}
-    # A word says more than values do; only what has none shows them in its cell.
+    # A word says more than values: a cell shows values only if the reading has no word.
     glimpse = _glimpse(entries(observed)) if reading.word.name == OTHER else ""
     return LedgerCell(
         case.case,

@@ -54,7 +54,7 @@ class MergedResult:
         """The category of a known departure; else empty."""
         if self.result is None or not (self.known and self.mark.departs):
             return ""
-        # Records come from elsewhere: only a category that is known may become a heading.
+        # Records come from strangers: only a known category may become a heading.
         stated = self.result.deviation.category if self.result.deviation else None
         return next((str(category) for category in Category if stated == category), "")
 
@@ -130,7 +130,7 @@ class Merged:
 
     @cached_property
     def partial(self) -> tuple[Run, ...]:
-        """The runs that stopped before their end, or do not add up."""
+        """The runs that stopped before their end, or that contradict themselves."""
         return tuple(run for run in self.runs if run.partial)
 
     @cached_property
@@ -148,8 +148,8 @@ class Merged:
 def merge(runs: Iterable[Run] | Merged) -> Merged:
     """Merge runs: the latest result of a (case, backend) wins, except `not-run`.
 
-    What is merged already is returned as it is. Raises NotComparable if a case is not judged
-    alike in all runs that have it.
+    Merged runs are returned as they are. Raises NotComparable if a case is not judged alike in all
+    runs that have it.
     """
     if isinstance(runs, Merged):
         return runs
@@ -177,13 +177,13 @@ def behaviour_id(case: str) -> str:
 
 
 def doubts_text(run: Run) -> str:
-    """Say why a run is partial; the most severe reasons, where there are many."""
+    """Say why a run is partial; if there are many reasons, only the most severe."""
     return "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
 
 
 def row_name(line: Measurement) -> tuple[str, str, int | None, str, str]:
-    """Name a timing by what does not depend on the baseline."""
-    # A backend is in a cell once, be it the baseline or not.
+    """Return a key for a timing that does not depend on the baseline."""
+    # A backend is in a cell once, as the baseline or as a candidate.
     role = "" if line.role in ("reference", "candidate") else line.role
     return line.workload, line.state, line.threads, line.backend, role
 
@@ -194,7 +194,7 @@ def folder_of(behaviour: str) -> str:
 
 
 def spec_order(case: str) -> tuple[int, str, str]:
-    """Sort cases by folder, in the order of the contract, then by file; cases keep theirs."""
+    """Return a sort key for cases: by folder, in the order of the contract, then by file."""
     behaviour = behaviour_id(case)
     folder = folder_of(behaviour)
     place = FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
@@ -241,14 +241,14 @@ def _findings(
     """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
     last: dict[str, dict[str, ResultLine | None]] = {case: {} for case in cases}
     for run in runs:
-        # What was to be asked and has no result is shown as not run, not left out.
+        # A case that was to be run, but has no result, is shown as not run.
         for name, case in _asked(run):
             last[case].setdefault(name, None)
         for result in run.results:
             found = last[result.case]
             if found.get(result.backend) is None or mark_of(result) is not Mark.NOT_RUN:
                 found[result.backend] = result
-    # A backend that could not be started says nothing of any case: it has no column.
+    # A backend that could not be started has no results, and so no column.
     available = {name for name, entry in backends.items() if not entry.unavailable}
     for case, line in cases.items():
         for name, latest in last[case].items():
@@ -257,13 +257,13 @@ def _findings(
 
 
 def _asked(run: Run) -> Iterable[tuple[str, str]]:
-    """Yield each backend of a run with each case that it was to answer."""
+    """Yield each backend of a run with each case that it was to run."""
     for info in run.header.backends if run.header.purpose == "conformance" else ():
         name = str(info.get("id", "?"))
         yield from ((name, case) for case, line in run.cases.items() if _is_asked(line, info))
 
 
 def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
-    """Whether a case is for a backend: some are for those that declare what they are about."""
+    """Whether a case is for a backend: some need an operation or a scheme that it declares."""
     operation, scheme = case.call.get("operation"), case.call.get("options", {}).get("scheme")
     return is_for(str(operation), scheme, info.get("operations", ()), info.get("schemes", ()))

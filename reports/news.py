@@ -1,4 +1,4 @@
-"""What is new, and worse, in a run beside one whose results were accepted."""
+"""What is new and worse in a run, compared with an accepted run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from embcheck.reports.untrusted import one_line
 
 RIGHT = frozenset({"passed", "refused-earlier", "observed"})
 UNEXPLAINED = frozenset({"failed", "crashed", "timed-out", "errored"})
-"""Outcomes that no known deviation explains. The others are neither: `deviated`, `stale`,
-`unsupported` and `not-run`."""
+"""Outcomes that no known deviation explains. Neither set has `deviated`, `stale`, `unsupported` and
+`not-run`."""
 
 _NEVER_ACCEPTED = State()
 _NO_RECORD = "not in the accepted record"
@@ -23,10 +23,10 @@ _NO_RECORD = "not in the accepted record"
 class News:
     """What got worse since the accepted run, and what cannot be compared with it.
 
-    `worse` has each result that departs, unexplained, in a way that was not accepted, and each that
-    is no longer right; `better` counts those that are right and were not. `lost` is what was
-    accepted and was not run now, `new` what was never accepted, or is judged in another way since.
-    `partial` says why the new run is partial.
+    `worse` has each result with an unexplained departure that was not accepted, and each that is no
+    longer right; `better` counts those that are right now and were not. The `lost` fields are what
+    was accepted, but not run now; the `new` fields what was never accepted, or is judged
+    differently since. `partial` says why the new run is partial.
     """
 
     worse: tuple[ResultChange, ...]
@@ -38,7 +38,7 @@ class News:
     partial: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether something must be looked at, and accepted or mended."""
+        """Whether something must be looked at, and then accepted or fixed."""
         return bool(self.worse or self.lost_backends or self.partial)
 
 
@@ -54,7 +54,7 @@ class NewsGroup:
 
 
 def groups(new: News) -> list[NewsGroup]:
-    """Group what is worse; what was accepted otherwise comes first, then the largest groups."""
+    """Group what is worse: results with an accepted state first, then the largest groups."""
     found: dict[tuple[str, str, str, str], list[ResultChange]] = {}
     for change in new.worse:
         ways = (_word(change.before), _word(change.after))
@@ -71,7 +71,7 @@ def news(accepted: Side, now: Side, found: Difference) -> News:
     for pair in (*found.pairs, *new):
         before = accepted.states.get(pair.before, {})
         for case, state in now.states[pair.after].items():
-            # What is judged otherwise since is another question: its old answer accepts nothing.
+            # A case that is judged differently now is another question: no answer is accepted yet.
             old = _NEVER_ACCEPTED if case in rejudged else before.get(case, _NEVER_ACCEPTED)
             what = What.OUTCOME if old.outcome != state.outcome else What.KIND
             moves.append(ResultChange(what, case, pair, old, state))
@@ -87,7 +87,7 @@ def news(accepted: Side, now: Side, found: Difference) -> News:
 
 
 def _is_worse(before: State, after: State) -> bool:
-    # A failure of the same kind was accepted with the run.
+    # A failure of the same kind was accepted.
     if after.outcome in UNEXPLAINED:
         return (before.outcome, before.kind) != (after.outcome, after.kind)
     return before.outcome in RIGHT and after.outcome not in RIGHT
@@ -114,18 +114,18 @@ def heading(found: News) -> str:
 
 
 def told(group: NewsGroup) -> str:
-    """Say of which backend and spec a group is, and how large."""
+    """Return a group's backend, spec and size as text."""
     place = f"{one_line(group.backend, 60)}, {one_line(group.spec, 80)}"
     return f"{place}: {plural(len(group.changes), 'result')}"
 
 
 def ways(group: NewsGroup) -> str:
-    """Say what the results of a group were, and what they are."""
+    """Return what the results of a group were, and what they are now, as text."""
     return one_line(f"{group.before} -> {group.after}")
 
 
 def missing(found: News) -> Iterator[str]:
-    """Say what should have been run and was not, each in one line."""
+    """Yield a line for each thing that should have been run and was not."""
     for why in found.partial:
         yield f"this run {one_line(why, 300)}"
     if found.lost_backends:
@@ -133,7 +133,7 @@ def missing(found: News) -> Iterator[str]:
 
 
 def remarks(found: News) -> Iterator[str]:
-    """Say what else a reader should know, each in one line."""
+    """Yield a line for each other thing that a reader should know."""
     if found.lost_cases:
         yield f"accepted, and not run now: {plural(found.lost_cases, 'case')}"
     if found.new_backends:

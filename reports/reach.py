@@ -19,7 +19,7 @@ class ReachedSize:
 
 @dataclass(frozen=True)
 class LookRow:
-    """One kind of answer, with a cell for each axis; None where it does not have it."""
+    """One kind of answer, with a cell for each axis; None for an axis that it does not have."""
 
     name: str
     cells: tuple[ReachedSize | None, ...]

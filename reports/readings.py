@@ -28,7 +28,7 @@ class LedgerWord:
 
     @property
     def code(self) -> str:
-        """Its class where the style sheet has the symbol."""
+        """The class of its symbol in the style sheet."""
         return f"w-{self.name.replace(' ', '-')}"
 
 
@@ -36,7 +36,7 @@ class LedgerWord:
 class ShownReading:
     """What a call did: its word, and the text as it was recorded.
 
-    Two readings are the same if their `voice` is equal; None if that is not known.
+    Two readings are the same if their `voice` is equal. It is None if nothing is known.
     """
 
     word: LedgerWord
@@ -80,9 +80,9 @@ _UNKNOWN: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.ERRORED, Mark.
 
 
 def stated(case: CaseLine, findings: Iterable[MergedResult] = ()) -> ShownReading | None:
-    """Return the reading that a case states of PyTorch, None if it states none.
+    """Return the reading that a case states of PyTorch; None if it states none.
 
-    Its word is that of a finding that reads so.
+    Its word is that of a finding with the same reading.
     """
     if case.pytorch is None:
         return None
@@ -120,5 +120,5 @@ def agree(one: ShownReading, other: ShownReading) -> bool:
 def _said(text: str, name: str | None = None) -> ShownReading:
     """Return a reading by the name of its word; a text without one may be a word itself."""
     word = _NAMED.get(str(name or text), SAID)
-    # However a process dies or hangs, its message differs, and the reading is the same.
+    # Each death or hang has another message, but the reading is the same.
     return ShownReading(word, text, word.name if word.tone == "died" else text)

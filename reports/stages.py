@@ -18,7 +18,7 @@ from embcheck.reports.merge import BackendEntry, Merged, MergedResult
 
 @dataclass(frozen=True)
 class Stage:
-    """A backend of a chain: its label in the runs, None if they do not have it."""
+    """A backend in a chain, with its label in the runs; None if they do not have it."""
 
     name: str
     label: str | None
@@ -26,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Chain:
-    """A backend and what it was made from, back to the source; `whole` if all of it is known."""
+    """A backend and what it was made from, back to the source; `is_whole` if all is known."""
 
     stages: tuple[Stage, ...]
     is_whole: bool
@@ -60,7 +60,7 @@ class _Sign(Enum):
 
 
 class Stages:
-    """Finds the first stage with a departure."""
+    """The chains of backends, to find the first stage that shows a departure."""
 
     def __init__(self, merged: Merged) -> None:
         self._labels = _labels(merged.backends)
@@ -83,7 +83,7 @@ class Stages:
         unknown: list[str] = []
         for number, stage in enumerate(chain.stages[1:], start=1):
             sign = self._sign(finding, stage)
-            # Behind a stage that conforms, an earlier departure is another one.
+            # Beyond a stage that conforms, a departure is a different one.
             if sign is _Sign.RIGHT:
                 return _blame(chain, first, ())
             if sign is _Sign.THE_SAME:
@@ -107,7 +107,7 @@ class Stages:
                 # A backend that did not start does not tell what it is made from.
                 is_known = "library" in self._backends[stages[-1].label].latest
                 return Chain(tuple(stages), is_whole=is_known)
-            # Records come from elsewhere, and may go in a circle.
+            # Records come from strangers, and a chain may go in a circle.
             if str(before) in seen:
                 return Chain(tuple(stages), is_whole=False)
             seen.add(str(before))
@@ -120,7 +120,7 @@ class Stages:
             return _Sign.NOTHING
         if found.mark is Mark.PASSED:
             return _Sign.RIGHT
-        # The same values are the same departure, also where they were judged otherwise.
+        # Equal values are the same departure, even if they were judged differently.
         if found.mark.departs and (found.kind == finding.kind or _same_values(found, finding)):
             return _Sign.THE_SAME
         return _Sign.NOTHING
@@ -150,7 +150,7 @@ def _labels(backends: Mapping[str, BackendEntry]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for label, entry in backends.items():
         found.setdefault(str(entry.latest.get("adapter", label)), []).append(label)
-    # Of several labels, it is not known from which of them a backend was made.
+    # With several labels, it is not known which of them a backend was made from.
     return {
         name: name if name in labels else labels[0]
         for name, labels in found.items()

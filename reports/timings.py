@@ -31,7 +31,7 @@ _FURTHEST = 1000.0
 """The bars reach from 1/1000 to 1000; values beyond are drawn at the edge."""
 _NEAREST = 1.1
 MOST = 1.05
-"""Of a ceiling; what has a larger share shows that the ceiling is none."""
+"""The largest credible share of a ceiling: with a larger one, the ceiling was measured too low."""
 _MANY_CALLS = 1e9
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
@@ -87,7 +87,7 @@ class TimingRow:
 class CellTimings:
     """The timings of one cell: a workload in one state, with a number of threads.
 
-    `notes` and `flags` are those that its rows share, which do not repeat them.
+    `notes` and `flags` are those that its rows share; the rows do not repeat them.
     """
 
     name: str
@@ -124,7 +124,7 @@ def timings(
     measurements: Iterable[Measurement],
     turned: Mapping[str, Iterable[Measurement]] = MappingProxyType({}),
 ) -> Timings:
-    """Group measurements by cell, with bars on one axis; leaves out points of curves.
+    """Group measurements by cell, with bars on one axis; leave out points of curves.
 
     `turned` has the same measurements against other baselines, by the baseline's name.
     """
@@ -146,10 +146,10 @@ def timings(
 
 
 def choices(found: Timings) -> list[dict[str, Any]]:
-    """Return for the page's script what differs between baselines: as timed, then each choice.
+    """Return what differs between baselines, for the page's script: as timed, then each choice.
 
-    Notes of cells, and of each row its role, ratio, interval, bar, verdict, tone, flags, message,
-    and when its preparation is paid back; all of it texts that are safe to show.
+    That is the notes of cells, and for each row its role, ratio, interval, bar, verdict, tone,
+    flags, message, and when its preparation is paid back. All texts are safe to show.
     """
     return [
         {
@@ -173,7 +173,7 @@ def _compact(row: TimingRow) -> list[Any]:
 
 
 def _apart(line: Measurement, baseline: str) -> Measurement:
-    """Return a timing as far as it is known without a ratio to a baseline."""
+    """Return a timing without ratio and verdict, since it was not timed beside the baseline."""
     if line.verdict == "NOT TIMED":
         return line
     reason = Reason("no-reference", f"no ratio: {baseline} was not timed beside it")
@@ -185,7 +185,7 @@ def _apart(line: Measurement, baseline: str) -> Measurement:
 
 
 def reasons(line: Measurement) -> list[str]:
-    """Return what was said of a timing one after another; older records have it in one piece."""
+    """Return the remarks on a timing as a list; older records have them in one message."""
     found = [str(reason.text) for reason in line.reasons]
     spelled = line.details.spelling
     own = [f"timed by its spelling {spelled}"] if spelled is not None else []
@@ -227,7 +227,7 @@ def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
 
 
 def mixed_baselines(lines: Sequence[Measurement]) -> list[str]:
-    """Say whose ratios are to which baseline, where runs with several are shown together."""
+    """Say which backends' ratios are to which baseline, if a table has several baselines."""
     found: dict[str, list[str]] = {}
     for line in lines:
         base = line.details.reference
@@ -241,7 +241,7 @@ def mixed_baselines(lines: Sequence[Measurement]) -> list[str]:
 
 
 def in_short(reason: str, line: Measurement) -> str:
-    """Leave out the reason for a timing's resolution, which is in its details."""
+    """Shorten the remark on a timing's resolution: the reason for it is in the details."""
     found = line.details.resolution
     if found is None or reason != found.resolution_note or finite(found.resolution) is None:
         return reason
@@ -271,7 +271,7 @@ def _group(
 
 
 def role_text(line: Measurement) -> str:
-    """Return what a row is besides a backend that was timed; empty for one of those."""
+    """Return the role of a row in words; empty for an ordinary backend."""
     words = {"candidate": "", "reference": "baseline"}
     return words.get(line.role, str(line.role))
 
@@ -296,7 +296,7 @@ def break_even_text(line: Measurement) -> str:
 
 
 def ratio_texts(line: Measurement | PriceLine) -> tuple[str, str]:
-    """Return a ratio, a dash where none is known, and its interval, which is empty then."""
+    """Return the texts of a ratio (a dash if unknown) and of its interval (empty if unknown)."""
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     interval = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
     return "-" if ratio is None else f"{ratio:.3g}", interval
@@ -327,7 +327,7 @@ def _row(line: Measurement, axis: RatioAxis) -> TimingRow:
         interval=interval,
         bar=bar,
         verdict=verdict,
-        # A tone becomes a class of the style sheet: a record's own words do not.
+        # A tone becomes a class of the style sheet: a record's own words must not.
         tone=verdict.lower().replace(" ", "-") if verdict in _VERDICTS else "inconclusive",
         first_call=seconds_text(finite(line.first_call_seconds)),
         costs=costs(line),
@@ -339,7 +339,7 @@ def _row(line: Measurement, axis: RatioAxis) -> TimingRow:
 
 
 def costs(line: Measurement) -> Costs:
-    """Return the figures of a timing as text, a dash for each that is not known."""
+    """Return the figures of a timing as text; a dash for each unknown one."""
     found = to_plain(line.details)
 
     def number(name: str) -> float | None:
@@ -361,12 +361,12 @@ def costs(line: Measurement) -> Costs:
 
 
 def _ulp_text(line: Measurement, ulp: float | None) -> str:
-    """Return an error in ulp; a dash where none is known, or a scheme's step is the measure."""
+    """Return an error in ulp; a dash if unknown, or if a scheme's step is the better measure."""
     return "-" if ulp is None or _stored_table(line) else f"{ulp:.3g}"
 
 
 def _possible(share: float | None) -> float | None:
-    """Return a share of a ceiling, unless that was measured too low."""
+    """Return a share of a ceiling; None if the ceiling was measured too low."""
     return share if share is None or share <= MOST else None
 
 
@@ -375,7 +375,7 @@ def _seconds(nanoseconds: float | None) -> float | None:
 
 
 def _details(details: TimingDetails) -> tuple[tuple[str, str], ...]:
-    """Return the other measurements, one value a line; figures to four digits."""
+    """Return all details as names and texts; figures have four digits."""
     return tuple(
         (key.replace("_", " "), value_text(value))
         for key, value in to_plain(details).items()

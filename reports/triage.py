@@ -18,17 +18,17 @@ from embcheck.reports.untrusted import one_line
 _STEPS = re.compile(
     r"^(?:at \w+ = [^:]*|in step \d+): | \(also (?:at|in) .*?\)|; \d+ of \d+ steps were not asked"
 )
-"""Which steps of a case it was, and that it was one of several."""
+"""The parts of a message about which steps of a case departed."""
 _DETAIL = re.compile(
     r"\[[^\]]*\]+|\b(?:bool|u?int\d+|b?float\d\w*)\b|[-+]?\d[\w.+-]*|\bnan\b|\binf\b",
     re.IGNORECASE,
 )
 _LIST = re.compile(r"\(?#(?:, ?#)*,?\)?")
 _ANSWERED = frozenset({Kind.ACCEPTED_INVALID, Kind.WRONG_VALUE, Kind.WRONG_EFFECT})
-"""Kinds whose messages show an answer, by which a cause cannot be told."""
+"""Kinds whose messages show an answer, which does not tell the cause."""
 LINE = 72
 MOST_TOLD = 40
-"""Groups of a backend."""
+"""The most groups of a backend that are printed."""
 HEAD = """\
 # Candidates from `embcheck triage`, seen on {library}.
 # For each entry: reproduce it with the command above it, then fill in `cause` and `reason`, add a
@@ -63,8 +63,8 @@ class Candidate:
 def candidates(merged: Merged) -> list[Candidate]:
     """Group the departures without an explanation, the largest group of each backend first.
 
-    A group has one kind, and one message but for numbers, dtypes and steps. Where a message would
-    only show an answer, the group has the first clause of its cases instead.
+    The departures of a group have the same kind, and the same message apart from numbers, dtypes
+    and steps. If messages would only show an answer, they have the same first clause instead.
     """
     groups: dict[tuple[str, str, str], list[MergedResult]] = {}
     for finding in merged.findings:
@@ -83,7 +83,7 @@ def _candidate(backend: str, kind: str, cause: str, found: list[MergedResult]) -
 
 
 def _cause(finding: MergedResult) -> str:
-    """Return what the departures of one cause have in common, as far as can be told."""
+    """Return what departures of one cause have in common: a clause, or a form of the message."""
     if finding.kind in _ANSWERED and finding.case.clauses:
         return finding.case.clauses[0]
     return _LIST.sub("#", _DETAIL.sub("#", _STEPS.sub("", finding.message)))
@@ -113,7 +113,7 @@ def _said(merged: Merged, candidate: Candidate) -> str:
 def write_candidates(merged: Merged, folder: Path) -> list[Path]:
     """Write `BACKEND.yaml` into a folder for each backend that has candidates.
 
-    Raises RecordError for a backend whose name cannot be a file's.
+    Raises RecordError for a backend whose name cannot be a file name.
     """
     by_backend: dict[str, list[Candidate]] = {}
     for candidate in candidates(merged):

@@ -24,7 +24,7 @@ def clean(text: Any) -> str:
 
 def one_line(text: Any, limit: int = 200) -> str:
     """Return clean text on one line, cut with three dots at the limit."""
-    # Cut before it is cleaned, as a text may have megabytes; four times, for spaces go away.
+    # Cut before cleaning, since a text may have megabytes; at four limits, since spaces collapse.
     line = " ".join(clean(str(text)[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
@@ -44,14 +44,14 @@ def web_link(link: Any) -> str | None:
 def _visible(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
-    if character <= "\x7f":  # `backslashreplace` leaves what ASCII has, controls too.
+    if character <= "\x7f":  # `backslashreplace` does not escape ASCII, not even controls.
         return f"\\x{ord(character):02x}"
     return character.encode("ascii", "backslashreplace").decode()
 
 
 def finite(value: Any) -> float | None:
     """Return a number as a float; None for anything but a finite number."""
-    # `bool` is an `int` to Python, but no measured number.
+    # `bool` is an `int` to Python, but not a measured number.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None

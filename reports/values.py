@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 def entries(described: Mapping[str, Any] | None) -> list[Entry]:
     """Turn described arrays, or expectations, into text, by name."""
-    # Records come from elsewhere: what is no mapping is left out.
+    # Records come from strangers: anything but a mapping is ignored.
     if not isinstance(described, Mapping):
         return []
     return [_entry(str(name), what) for name, what in described.items()]
@@ -51,7 +51,7 @@ def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> l
 
 
 def array_text(values: Any) -> str:
-    """Write nested lists like an array, a row a line, with aligned columns."""
+    """Write nested lists like an array: one row per line, with aligned columns."""
     texts = _texts(values)
     # Columns align, but one long number must not push all others off the page.
     widest = _widest(texts)

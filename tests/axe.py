@@ -33,7 +33,10 @@ def source() -> str:
 
 
 def violations(window: Any, within: str = "") -> Mapping[str, list[str]]:
-    """Return the rules that the page, or what a selector names, breaks, with some elements."""
+    """Return the rules that the page breaks, each with some of the elements that break it.
+
+    With a selector in `within`, only the elements inside it are checked.
+    """
     window.execute_script(source())
     return {
         str(rule): [str(node)[:200] for node in nodes[:SHOWN]]

@@ -70,7 +70,7 @@ def chromium(profile: Path) -> Iterator[Any]:
 
 @contextmanager
 def report_opener(window: Any, folder: Path) -> Iterator[Open]:
-    """Give a function that opens a report; afterwards nothing may stand in the browser's log."""
+    """Yield a function that opens a report; on exit, check that the browser's log is empty."""
     window.get_log("browser")
 
     def opened(runs: list[Run], address: str = "", evidence: Evidence | None = None) -> Any:
@@ -86,7 +86,7 @@ def report_opener(window: Any, folder: Path) -> Iterator[Open]:
 
 @contextmanager
 def phone(window: Any) -> Iterator[None]:
-    """Make the window a phone's, 390 pixels wide."""
+    """Emulate the screen of a phone, 390 pixels wide."""
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     try:
         yield
@@ -96,7 +96,7 @@ def phone(window: Any) -> Iterator[None]:
 
 @contextmanager
 def in_scheme(window: Any, scheme: str) -> Iterator[None]:
-    """Let the page be seen by somebody who prefers a scheme of colours, `light` or `dark`."""
+    """Emulate a reader who prefers the colour scheme `light` or `dark`."""
     feature = {"name": "prefers-color-scheme", "value": scheme}
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     try:
@@ -107,7 +107,7 @@ def in_scheme(window: Any, scheme: str) -> Iterator[None]:
 
 @contextmanager
 def no_scripts(window: Any) -> Iterator[None]:
-    """Let the browser run no scripts of the pages that it opens."""
+    """Switch off JavaScript in the browser."""
     window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         yield
@@ -116,19 +116,19 @@ def no_scripts(window: Any) -> Iterator[None]:
 
 
 def find(window: Any, selector: str) -> list[Any]:
-    """Find what a selector names and the reader sees."""
+    """Return the visible elements that match a selector."""
     return [
         found for found in window.find_elements("css selector", selector) if found.is_displayed()
     ]
 
 
 def texts(window: Any, selector: str) -> list[str]:
-    """Return what the reader reads of what a selector names."""
+    """Return the texts of the visible elements that match a selector."""
     return [found.text for found in find(window, selector)]
 
 
 def unfold(window: Any, summary: Any) -> None:
-    """Click on a summary, and wait until the page has filled what it unfolds."""
+    """Click on a summary, and wait until the page has filled the part that it unfolds."""
     window.execute_async_script(
         "const [summary, done] = arguments;"
         "summary.parentNode.addEventListener('toggle', () => setTimeout(done, 0), { once: true });"

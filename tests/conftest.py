@@ -20,24 +20,24 @@ LONGEST = (
     *("test_adapters", "test_fuzz", "test_soak", "test_hostile_clocks", "test_hostile_deaths"),
     *("test_hostile_files", "test_hostile_floods", "test_hostile_answers", "test_ranks"),
 )
-"""The files that take longest; whoever makes another that takes half a minute adds it."""
+"""The slowest test files. Add each new file that takes half a minute or more."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first: side by side, the last ones to end should be short."""
+    """Put the slowest files first, so that parallel workers finish at about the same time."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")
 def cases() -> dict[str, Case]:
-    """The few cases that the zoo is judged by, by the last part of their id."""
+    """Return the few cases that the zoo is judged by, keyed by the last part of their id."""
     spec = load_spec(SPECS / "specs" / "small.yaml")
     return {case.id.split("/")[-1]: case for case in spec.cases}
 
 
 @pytest.fixture(scope="session")
 def reference() -> Iterator[WorkerClient]:
-    """A worker with the NumPy reference."""
+    """Yield a client whose worker runs the NumPy reference."""
     client = WorkerClient("numpy-reference")
     yield client
     client.close()
@@ -45,7 +45,7 @@ def reference() -> Iterator[WorkerClient]:
 
 @pytest.fixture
 def judge(cases: dict[str, Case], reference: WorkerClient) -> Iterator[Callable[..., Verdict]]:
-    """Return a function that runs one of the cases on a backend and gives the verdict."""
+    """Yield a function that runs one of the cases on a backend and returns the verdict."""
     clients: dict[str, WorkerClient] = {}
 
     def run(backend: str, case: str, timeout: float = 60.0) -> Verdict:
@@ -60,13 +60,13 @@ def judge(cases: dict[str, Case], reference: WorkerClient) -> Iterator[Callable[
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a module's workers keep what they export."""
+    """Return the folder where a module's workers cache their exports."""
     return tmp_path_factory.mktemp("graphs")
 
 
 @pytest.fixture(scope="module")
 def workers(cache: Path) -> Iterator[Callable[[str], WorkerClient]]:
-    """Return a function that gives a worker of a backend, or skips where there is none."""
+    """Yield a function that returns a client of a backend, or skips if it is unavailable."""
     clients: dict[str, WorkerClient] = {}
 
     def worker(name: str) -> WorkerClient:

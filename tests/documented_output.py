@@ -1,8 +1,8 @@
-"""The output of commands in the documentation, as it is now.
+"""Renew the outputs of commands that the documentation shows.
 
-A block that begins with `$ embcheck ...` has the command's output at 80 columns below it; a number
-of lines that are left out stands as `... (N more lines)`. `python tests/documented_output.py FILE`
-writes it anew.
+A block that begins with `$ embcheck ...` shows the command's output at 80 columns. If lines are
+left out, it ends with `... (N more lines)`. `python tests/documented_output.py FILE` updates the
+blocks of a page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def output_of(words: str) -> str:
 
 
 def shown(words: str, shown_before: str = "") -> str:
-    """Return the part of a command's output that a page shows: as much as it did before."""
+    """Return the part of a command's output that a page shows: as many lines as before."""
     lines = output_of(words).split("\n")
     left_out = LEFT_OUT.search(shown_before)
     most = shown_before.count("\n") - 1 if left_out else SHOWN
@@ -39,7 +39,7 @@ def shown(words: str, shown_before: str = "") -> str:
 
 
 def renewed(text: str) -> str:
-    """Return a page with the output of its commands as it is now."""
+    """Return the text of a page with the current output of its commands."""
 
     def block(found: re.Match[str]) -> str:
         return f"```\n$ embcheck {found[1]}\n{shown(found[1], found[2])}```"

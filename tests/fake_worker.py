@@ -1,7 +1,8 @@
-"""A worker that says what a test has written down: it imports nothing, and starts in a moment.
+"""A fake worker that sends the bytes that a test gives it; it imports no library and starts fast.
 
-Started in a worker's place, by `WorkerClient` itself. It lives several lives, one after another:
-each says its first words at once, and the next ones for each request.
+`WorkerClient` starts it in place of a worker. A test gives the bytes of one or more lives: each
+start of the process uses the next one. A life is a list: its first part is sent at once, and each
+further part in reply to a request. `None` ends the process with exit code 3.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ INFO = replace(NumpyReference().info, id=NAME, threads=1, instructions="avx2", s
 
 
 def said(number: int, header: dict[str, Any] | bytes, arrays: Any = None) -> bytes:
-    """Return the bytes of a reply, its end included; a header of bytes goes out as it is."""
+    """Return the bytes of a reply, with its end marker; a header given as bytes is sent as is."""
     if isinstance(header, bytes):
         return len(header).to_bytes(8, "little") + header + end_of(number)
     arrays = {} if arrays is None else arrays
@@ -57,7 +58,7 @@ def said(number: int, header: dict[str, Any] | bytes, arrays: Any = None) -> byt
 
 
 def hello(**changed: Any) -> dict[str, Any]:
-    """Return the header of a hello, some fields changed; one of `...` is left out."""
+    """Return the header of a hello with some fields changed; a field given as `...` is left out."""
     told = {
         "status": "ready",
         "embcheck": embcheck_version(),
@@ -69,22 +70,22 @@ def hello(**changed: Any) -> dict[str, Any]:
 
 
 def right(number: int) -> bytes:
-    """Return a right reply to the request `source`."""
+    """Return a valid reply to the request `source`."""
     return said(number, {"status": "answered", "sha256": "0"})
 
 
 GOOD = [said(0, hello()), *(right(number) for number in range(1, 10))]
-"""A life without fault."""
+"""A life of valid replies."""
 
 
 def fake(folder: Path, *lives: list[bytes | None], timeout: float = 5.0) -> WorkerClient:
-    """Return a client whose workers live these lives; the last one again and again."""
+    """Return a client whose workers have these lives in turn; later starts repeat the last one."""
     program = folder / "python"
     program.write_text(_PROGRAM.format(python=sys.executable), "utf-8")
     program.chmod(0o755)
     words = [[part if part is None else part.hex() for part in life] for life in lives]
     (folder / "words").write_text(json.dumps(words), "utf-8")
-    own = {"TMPDIR": str(folder)}  # Where it may write that it lived.
+    own = {"TMPDIR": str(folder)}  # The worker may write only here, and counts its starts here.
     return WorkerClient(Address(NAME, NAME, str(program)), timeout=timeout, environment=own)
 
 

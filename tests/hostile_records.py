@@ -1,4 +1,4 @@
-"""Records as strangers make them: a small one of all types of lines, and what can be done to it."""
+"""Hostile records: a small record with lines of all types, and random mutations of it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ WRONG: tuple[Any, ...] = (
     None, True, 0, -1, 2.5, 10**19, 1e308, "", "none", "../x", LONE, [], [[[]]], [LONE], [None],
     {}, {"a": {"b": []}}, {LONE: LONE},
 )  # fmt: skip
-"""Values that stand where others belong."""
+"""Values that mutations put in place of others."""
 
 
 def whole_record() -> Lines:
-    """Return a record with a run of cases, and one of a curve's timings and prices."""
+    """Return the lines of a record with two runs: one of cases, one of timings and prices."""
     cases = every_outcome()
     info = {
         "id": "acme", "library": "l", "version": "1", "device": "cpu", "capabilities": ["sparse"],
@@ -78,14 +78,14 @@ def whole_record() -> Lines:
 
 
 def passing_record() -> Lines:
-    """Return a record of a run in which all conforms, of two backends and four cases."""
+    """Return the lines of a run of two backends and four cases, in which everything passes."""
     cases = [case(f"{PLAIN}-{number}") for number in range(3)] + [case(INVALID, "domain")]
     results = [result(name, of=of) for name in ("acme", "zeta") for of in cases]
     return [_plain(line) for line in _all_lines(run([*cases, *results], ["acme", "zeta"]))]
 
 
 def numbers_of(lines: Lines, kind: str, **values: Any) -> list[int]:
-    """Return the places of the lines of a type that have these values."""
+    """Return the numbers of the lines that have a type and these values."""
     return [
         number
         for number, line in enumerate(lines)
@@ -125,12 +125,15 @@ def _rounds(name: str) -> RoundsLine:
 
 
 def text_of(lines: Lines) -> bytes:
-    """Return a record's bytes."""
+    """Return the bytes of a record."""
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def places(lines: Lines) -> list[Path_]:
-    """List the places of all values in a record: line number, then keys."""
+    """List paths of values in a record: a line number, then keys.
+
+    Similar lines are represented by the first one, and lists by their first two entries.
+    """
     found: list[Path_] = []
 
     def walk(value: Any, path: Path_) -> None:
@@ -154,7 +157,7 @@ def places(lines: Lines) -> list[Path_]:
 
 
 def with_value(lines: Lines, path: Path_, value: Any) -> Lines:
-    """Return a record with another value at a place."""
+    """Return a record with another value at a path."""
     made = list(lines)
     made[path[0]] = owner = copy.deepcopy(made[path[0]])
     for key in path[1:-1]:
@@ -164,7 +167,7 @@ def with_value(lines: Lines, path: Path_, value: Any) -> Lines:
 
 
 def without(lines: Lines, path: Path_) -> Lines:
-    """Return a record without what is at a place."""
+    """Return a record without the value at a path."""
     made = list(lines)
     made[path[0]] = owner = copy.deepcopy(made[path[0]])
     for key in path[1:-1]:
@@ -174,7 +177,7 @@ def without(lines: Lines, path: Path_) -> Lines:
 
 
 def value_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Give records with wrong values, or none, at places of all types of lines."""
+    """Yield records in which a value is replaced or removed, each with its description."""
     chance = random.Random(seed)
     where = places(lines)
     for _ in range(number):
@@ -187,7 +190,7 @@ def value_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str,
 
 
 def line_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Give records whose lines are dropped, doubled or swapped."""
+    """Yield records in which a line is dropped, doubled or swapped, each with its description."""
     chance = random.Random(seed)
     for _ in range(number):
         one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
@@ -203,7 +206,7 @@ def line_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str, 
 
 
 def byte_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Give records with some bytes changed, put in, or cut off."""
+    """Yield records with bytes changed, inserted or cut off, each with its description."""
     chance = random.Random(seed)
     text = text_of(lines)
     for _ in range(number):
@@ -222,7 +225,7 @@ def byte_mutations(lines: Lines, number: int, seed: int) -> Iterator[tuple[str, 
 
 
 def use(folder: Path, text: bytes, base: list[Run]) -> str:
-    """Do with a record's bytes what the commands do; return its page, or what was refused."""
+    """Use a record in all ways that the commands do; return its page, or why it was refused."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE_NAME).write_bytes(text)
     try:

@@ -1,9 +1,9 @@
-"""A record as large as wished, grown from a real one by copying its cases and backends.
+"""Make a record of any size, by copying the cases and backends of a real one.
 
 python tests/large_record.py out/compare/results.jsonl large/ --cases 5000 --backends 40
 
-A copy has other numbers in its messages and observed values than what it was copied from, since
-the results of a real suite of that size would not be equal either.
+A copy has other numbers in its messages and observed values than its original, since the results
+of a real suite of that size would not be equal either.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _NUMBER = re.compile(r"\d+")
 
 
 def grow(lines: Lines, cases: int, backends: int) -> Iterator[dict[str, Any]]:
-    """Yield the lines of one run with as many cases and backends as asked for.
+    """Yield the lines of one run with the given numbers of cases and backends.
 
-    Of several results of one case on one backend, the last counts. Backends that were asked fewer
+    If one case has several results on a backend, the last counts. Backends with results of fewer
     than half of the cases are left out.
     """
     base = _Base(lines)
@@ -48,7 +48,7 @@ def grow(lines: Lines, cases: int, backends: int) -> Iterator[dict[str, Any]]:
 
 
 class _Base:
-    """The parts of the record that is grown."""
+    """The lines of the original record, by type."""
 
     def __init__(self, lines: Lines) -> None:
         self.header: Mapping[str, Any] = {}
@@ -75,12 +75,12 @@ class _Base:
             self.footer = line
 
     def whole(self) -> list[str]:
-        """Return the backends that were asked at least half of the cases."""
+        """Return the backends that have results of at least half of the cases."""
         return [name for name, found in self.results.items() if 2 * len(found) >= len(self.cases)]
 
     @staticmethod
     def copies(names: list[str], count: int) -> list[tuple[str, int]]:
-        """Return names with the numbers of their copies; 0 is what is copied."""
+        """Return `count` pairs of a name and the number of its copy; 0 is the original."""
         return [(names[place % len(names)], place // len(names)) for place in range(count)]
 
 
@@ -105,7 +105,7 @@ def _copy(found: Mapping[str, Any], case_number: int, number: int) -> dict[str, 
 
 
 def _shifted(value: Any, shift: int) -> Any:
-    """Add to every number that an array holds; dtypes and shapes stay."""
+    """Add `shift` to every float of the arrays; keep dtypes and shapes."""
     if isinstance(value, dict):
         return {
             key: part if key in {"dtype", "shape"} else _shifted(part, shift)
@@ -117,7 +117,7 @@ def _shifted(value: Any, shift: int) -> Any:
 
 
 def write(lines: Lines, folder: Path) -> Path:
-    """Write lines to `results.jsonl` in a folder, which is made if need be."""
+    """Write lines to `results.jsonl` in a folder, which is made if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.jsonl"
     with path.open("w", encoding="utf-8") as file:
@@ -126,7 +126,7 @@ def write(lines: Lines, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Grow a record that was written by a run."""
+    """Read a record that a run wrote, and write a larger one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("record", type=Path)
     parser.add_argument("out", type=Path)

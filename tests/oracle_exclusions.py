@@ -1,6 +1,6 @@
-"""Calls on which PyTorch is known to depart from the reference, each with where that is explained.
+"""Calls on which PyTorch is known to depart from the reference, and where each is explained.
 
-An exclusion covers exactly what triggers the departure, and comes with a call that shows it.
+An exclusion covers exactly the calls that trigger the departure, and has an example that shows it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 
 TABLE = np.array([[1, -2], [5, 4], [-7, 8], [2, -1]], np.float32)
 MOST_OTHER_ROUNDINGS = 8
-"""Beside those of additions, in the bound of a gradient and of what a step makes of it."""
+"""The most roundings, apart from additions, in the bound of a gradient or a training step."""
 GRADIENTS = {
     Observation.GRAD_WEIGHT,
     Observation.GRAD_PER_SAMPLE_WEIGHTS,
@@ -30,29 +30,29 @@ GRADIENTS = {
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A trigger, the deviation or clause that explains it, and a call that shows it."""
+    """A trigger, the deviation that explains it, and a call that shows it."""
 
     name: str
     explained_by: str
-    """The first case of a known deviation of torch-eager."""
+    """The first case id of the known deviation of torch-eager."""
     applies: Callable[[Call], bool]
     example: Call
     happens: Kind | Outcome
 
 
 def differentiates(call: Call) -> bool:
-    """Whether a gradient of the call is looked at, or used."""
+    """Whether the call observes a gradient, or uses one in a training step."""
     return call.wants(*GRADIENTS, Observation.GRAD_WEIGHT_IS_SPARSE)
 
 
 def bags_of_no_length(call: Call) -> bool:
-    """Whether the indices are a matrix without columns."""
+    """Whether the call has bags given by a matrix of indices without columns."""
     indices = call.inputs["indices"]
     return call.operation.is_bag and indices.ndim == 2 and indices.shape[1] == 0
 
 
 def indices_without_bags(call: Call) -> bool:
-    """Whether there are indices but no offsets to make bags of them."""
+    """Whether the offsets are empty although there are indices."""
     return (
         call.operation.is_bag
         and "offsets" in call.inputs
@@ -62,7 +62,7 @@ def indices_without_bags(call: Call) -> bool:
 
 
 def ends_early(call: Call) -> bool:
-    """Whether indices follow the last offset, which include_last_offset calls the end."""
+    """Whether indices follow the last offset although include_last_offset makes it the end."""
     offsets = call.inputs.get("offsets")
     return (
         call.operation.is_bag
@@ -75,7 +75,7 @@ def ends_early(call: Call) -> bool:
 
 
 def maximum_of_nan(call: Call) -> bool:
-    """Whether a maximum is taken over a table with NaN."""
+    """Whether a maximum is taken of rows from a table that contains NaN."""
     return (
         call.options.get("mode") == "max"
         and "weight" in call.inputs
@@ -84,7 +84,7 @@ def maximum_of_nan(call: Call) -> bool:
 
 
 def mean_of_large_halves(call: Call) -> bool:
-    """Whether the rows of a mean in half precision may add up to more than half precision holds."""
+    """Whether the rows of a mean in half precision may sum to more than float16 can represent."""
     weight = call.inputs.get("weight")
     if weight is None or not call.operation.is_bag or weight.dtype != np.float16:
         return False
@@ -95,9 +95,9 @@ def mean_of_large_halves(call: Call) -> bool:
 
 
 def bags_without_columns(call: Call) -> bool:
-    """Whether bags add up rows of a weight without columns, their module's own or a given one.
+    """Whether bags are sums or means of rows without columns, of a given weight or a module's own.
 
-    The kernel that complains is for single and half precision, and needs a second bag for it.
+    Only the kernel for single and half precision refuses this, and only for two or more bags.
     """
     weight = call.inputs.get("weight", np.zeros((1, call.options.get("embedding_dim", 1)), "f4"))
     dtype = call.options.get("dtype", weight.dtype.name)
@@ -120,7 +120,7 @@ def frequencies_in_bags(call: Call) -> bool:
 
 
 def single_index_beside_padding(call: Call) -> bool:
-    """Whether the gradient of one index without dimensions is sparse, beside padding."""
+    """Whether a sparse gradient of a zero-dimensional index is asked for, with a padding_idx."""
     options = call.options
     return (
         not call.operation.is_bag
@@ -132,10 +132,10 @@ def single_index_beside_padding(call: Call) -> bool:
 
 
 def gradient_that_stops_counting(call: Call) -> bool:
-    """Whether a row of a narrow table gets the gradients of so many positions that some are lost.
+    """Whether a row of a 16-bit table gets gradients from so many positions that some are lost.
 
-    PyTorch adds them from left to right in the table's dtype, which guarantees nothing where the
-    bound of a sum would reach an eighth of it.
+    PyTorch adds them from left to right in the table's dtype. This guarantees nothing once the
+    error bound of a sum would reach an eighth of the sum.
     """
     dtype = np.dtype(call.options.get("dtype", "float32"))
     if "weight" in call.inputs:
@@ -148,7 +148,7 @@ def gradient_that_stops_counting(call: Call) -> bool:
 
 
 def bag(indices: list[int], offsets: list[int] | None = None, *observe: str, **options) -> Call:
-    """Return a call of embedding_bag on the table."""
+    """Return a call of embedding_bag on `TABLE`."""
     inputs = {"weight": TABLE.copy(), "indices": np.array(indices, np.int64)}
     if offsets is not None:
         inputs["offsets"] = np.array(offsets, np.int64)

@@ -1,6 +1,7 @@
-"""Two ranks that do as they are told: `python rank_calls.py agree one_refuses agree`.
+"""Run actions on two ranks: `python rank_calls.py agree one_refuses agree`.
 
-Each action is a collective of both, or what keeps one of them from it; its result is printed.
+In each action both ranks enter a collective, or something keeps one or both from it. The result of
+each action is printed.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ torch_ranks.PATIENCE = timedelta(seconds=10)
 
 
 def agree():
-    """Count the ranks together."""
+    """Count the ranks by a collective of both."""
     counted = torch.ones(1)
     dist.all_reduce(counted)
     return int(counted)
 
 
 def refuse():
-    """Raise, like the other."""
+    """Raise an error on both ranks."""
     raise ValueError("no")
 
 
 def one_refuses():
-    """Leave rank 0 alone in a collective."""
+    """Let rank 0 wait in a collective, because rank 1 raises."""
     return refuse() if dist.get_rank() == 1 else agree()
 
 
 def other_refuses():
-    """Leave rank 1 alone in a collective."""
+    """Let rank 1 wait in a collective, because rank 0 raises."""
     return refuse() if dist.get_rank() == 0 else agree()
 
 
@@ -52,12 +53,12 @@ ACTIONS = {action.__name__: action for action in (agree, refuse, one_refuses, ot
 
 
 def prepare(call):
-    """Look the action up; both ranks do so."""
+    """Return the action of a call; this runs on both ranks."""
     return ACTIONS[call.options["action"]]
 
 
 def main(names):
-    """Do one action after the other."""
+    """Run the actions one after another, and print the result or error of each."""
     ranks = torch_ranks.Ranks(prepare)
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""Hand-made coverage and mutation files for the tests of reports."""
+"""Hand-made coverage, mutation and calibration files for the tests of reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIFF = "--- lookup.py\n+++ lookup.py\n@@ -1,2 +1,2 @@\n kept\n-if a < b:\n+if a 
 
 
 def sentence(status: str, **more: Any) -> dict[str, Any]:
-    """Make a statement of the documentation."""
+    """Make the entry of one sentence of the documentation."""
     fields = {
         "object": "torch.nn.Embedding",
         "parameter": "input",
@@ -26,7 +26,7 @@ def sentence(status: str, **more: Any) -> dict[str, Any]:
 
 
 def coverage_data(*sentences: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Make a coverage file of one object."""
+    """Make the data of a coverage file, of one documented object."""
     rows = sentences or tuple(map(sentence, ("covered", "gap", "non-normative", "covered")))
     counts = {
         "covered": sum(row["status"] == "covered" for row in rows),
@@ -47,7 +47,7 @@ def coverage_data(*sentences: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def mutant(status: str, **more: Any) -> dict[str, Any]:
-    """Make a mutant."""
+    """Make the entry of one mutant."""
     fields = {
         "id": f"mutant-{status}",
         "clause": "EMB-LOOK-01",
@@ -62,7 +62,7 @@ def mutant(status: str, **more: Any) -> dict[str, Any]:
 
 
 def mutation_data(*mutants: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Make a mutation file of one clause."""
+    """Make the data of a mutation file, of one clause."""
     rows = mutants or tuple(map(mutant, ("killed", "survived", "killed-elsewhere")))
     killed = sum(row["status"] == "killed" for row in rows)
     return {
@@ -77,7 +77,7 @@ def mutation_data(*mutants: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def calibration_data(*cells: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Make a calibration file of one method, ours."""
+    """Make the data of a calibration file, of one method."""
     found = cells or tuple(
         {"state": state, "planted_percent": percent, "comparisons": 200, "slower": slower,
          "faster": 1, "same": 0}
@@ -109,7 +109,7 @@ def evidence(
 
 
 def write_evidence(folder: Path, kind: str, data: Any) -> Path:
-    """Write a file into a folder; text is written as it is."""
+    """Write `kind`.json into a folder, from data or as given text; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{kind}.json"
     file.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")

@@ -1,4 +1,4 @@
-"""What a report's page says in its data."""
+"""Read the data that is embedded in a report's page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def data_of(page: str) -> Any:
-    """Return the data that a page's script reads."""
+    """Return the JSON data that a page's script reads."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     return json.loads(found[1])
 
 
 def results_of(page: str) -> list[dict[str, Any]]:
-    """Return each result of a page with its texts, arrays and deviation."""
+    """Return the results in a page's data, with references to texts and arrays resolved."""
     data = data_of(page)
     known = iter(range(len(data["details"])))
     found = []

@@ -1,4 +1,4 @@
-"""Hand-made runs for the tests of reports: few results, but one of every outcome."""
+"""Hand-made runs for the tests of reports: few results, but of almost every outcome."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ INDICES = {"dtype": "int64", "shape": [2], "values": [0, 5]}
 
 
 def info(name: str, **more: Any) -> dict[str, Any]:
-    """Describe a backend as a header does."""
+    """Make the entry of a backend in a header."""
     return {"id": name, "library": "somelib", "version": "1.2", "device": "cpu", **more}
 
 
 def header(backends: Sequence[str | dict[str, Any]], **more: Any) -> RunHeader:
-    """Make a header that asked for these backends, given by name or as a header tells of them."""
+    """Make the header of a run of these backends, given as names or as entries of a header."""
     fields: dict[str, Any] = {
         "purpose": "conformance",
         "started": "2026-11-21T10:00:00+00:00",
@@ -49,7 +49,7 @@ def header(backends: Sequence[str | dict[str, Any]], **more: Any) -> RunHeader:
 
 
 def case(name: str = PLAIN, level: str = "documented", **more: Any) -> CaseLine:
-    """Make a case; one of level `domain` must be refused, beside its control."""
+    """Make a case; one of level `domain` expects a refusal and has a control."""
     call = {"operation": "embedding", "inputs": {"weight": TABLE, "indices": INDICES}}
     control = {**call, "inputs": {"weight": TABLE, "indices": {**INDICES, "values": [0, 1]}}}
     fields: dict[str, Any] = {
@@ -68,7 +68,7 @@ def case(name: str = PLAIN, level: str = "documented", **more: Any) -> CaseLine:
 
 
 def result(backend: str, outcome: str = "passed", of: CaseLine | None = None, **more: Any) -> Any:
-    """Make a result of a case, of the plain one if none is given."""
+    """Make a result of a case, by default of the plain one."""
     of = of or case()
     kind = more.get("kind")
     fields: dict[str, Any] = {
@@ -94,7 +94,7 @@ def run(
     ended: bool = True,
     **more: Any,
 ) -> Run:
-    """Make a run of cases, results and measurements."""
+    """Make a run of these lines: cases, results and measurements."""
     planned = sum(isinstance(line, ResultLine) for line in lines) if ended else 10
     made = Run(header(backends, **{"planned": planned, **more}))
     source = "nn.Embedding: summary"
@@ -110,7 +110,7 @@ def run(
 
 
 def every_outcome(backend: str = "acme") -> Run:
-    """Make a run in which a backend has one result of every outcome and kind of loudness."""
+    """Make a run in which a backend has a result of almost every outcome, silent and loud."""
     plain, invalid = case(), case(INVALID, "domain")
     ledger = case("embedding/lookup/ledger", "implementation-defined", expected=None)
     cases = [replace(plain, case=f"{PLAIN}-{number}") for number in range(9)]
@@ -145,7 +145,7 @@ def every_outcome(backend: str = "acme") -> Run:
 
 
 def timing(backend: str, verdict: str = "SAME", **more: Any) -> Measurement:
-    """Make a timing whose interval holds 1."""
+    """Make a timing, by default with a confidence interval around 1."""
     fields: dict[str, Any] = {
         "workload": "t1-one-token",
         "backend": backend,
@@ -167,12 +167,12 @@ def left_open(name: str, **more: Any) -> CaseLine:
 
 
 def reads(backend: str, reading: str | None, of: CaseLine, **more: Any) -> Any:
-    """Make the result of an implementation-defined case."""
+    """Make the result of an implementation-defined case, with its reading."""
     return result(backend, "observed", of, reading=reading, **more)
 
 
 def write_run(folder: Path, made: Run) -> Path:
-    """Write a run into a folder as a runner does, and return the folder."""
+    """Write a run's record into a folder, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[Any] = [made.header, *made.clauses.values(), *made.cases.values()]
     lines += [*made.results, *made.measurements, *([made.footer] if made.footer else [])]

@@ -1,6 +1,6 @@
-"""Take the pictures of a report that the documentation shows: `python tests/screenshots.py RUN`.
+"""Take the screenshots of a report for the documentation: `python tests/screenshots.py RUN`.
 
-RUN is the folder of a run, such as `nox -s matrix` leaves; the pictures are written to docs/.
+RUN is the folder of a run, for example one of `nox -s matrix`. The pictures are written to docs/.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PICTURES = (
     ("report-390-light", "light", True, "#overview", FOLD),
     ("report-390-dark", "dark", True, "#matrix", CELL),
 )
-"""Name, scheme, whether it is a phone's, address, and what is done before."""
+"""Each picture: name, colour scheme, whether on a phone, fragment of the address, script to run."""
 WIDE = {"width": 1280, "height": 960, "deviceScaleFactor": 1, "mobile": False}
 
 
 def take(run: Path, folder: Path = DOCS) -> list[Path]:
-    """Write the pictures of a run's report into a folder; return their paths."""
+    """Write screenshots of a run's report into a folder; return their paths."""
     taken = []
     with tempfile.TemporaryDirectory() as place, chromium(Path(place) / "profile") as window:
         report = Path(place) / "report.html"

@@ -1,4 +1,4 @@
-"""A command that needs a backend that cannot run here says so in a line, and leaves nothing."""
+"""A command whose backend is unavailable says so in one line, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK = ("--workload", "B1", "--seconds", "0.05", "--generations", "1")
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    """Return the folder of a run of the reference."""
+    """Run the reference on a small spec, and return the folder of the run."""
     out = tmp_path_factory.mktemp("run")
     words = ("run", "-b", "numpy-reference", "--specs", SMALL, "--out", out)
     assert CliRunner().invoke(main, [*map(str, words)]).exit_code == 0
@@ -43,7 +43,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("what", COMMANDS)
 def test_nothing_is_left_of_a_command_without_its_backend(what, tmp_path):
-    """No folder, no file; one line, and the exit code of wrong usage."""
+    """A command whose backend is unavailable prints one line, exits with 2 and writes nothing."""
     out = tmp_path / "out"
     done = CliRunner().invoke(main, [*map(str, (*COMMANDS[what], "--out", out))])
     assert (done.exit_code, done.stderr, done.stdout) == (2, GONE, "")
@@ -51,7 +51,7 @@ def test_nothing_is_left_of_a_command_without_its_backend(what, tmp_path):
 
 
 def test_nothing_is_left_of_an_audit_without_its_backend(record, tmp_path):
-    """Whatever label its results have in the record."""
+    """An audit reports an unavailable backend by its label in the record, and writes nothing."""
     words = ("audit", record, "-b", "numpy-reference=zoo-unavailable", "--out", tmp_path / "out")
     done = CliRunner().invoke(main, [*map(str, words)])
     said = GONE.replace("zoo-unavailable", "numpy-reference")
@@ -60,7 +60,7 @@ def test_nothing_is_left_of_an_audit_without_its_backend(record, tmp_path):
 
 
 def test_an_audit_is_of_the_cases_that_are_named(record, tmp_path):
-    """By ids as they are printed; a misspelt one is answered with those like it."""
+    """An audit checks the case named by `--case`, and suggests similar ids for a misspelt one."""
     words = ["audit", str(record), "--out", str(tmp_path)]
     done = CliRunner().invoke(main, [*words, "--case", "specs/small/lookup-agan"])
     assert (done.exit_code, done.stdout) == (2, "")
@@ -70,7 +70,7 @@ def test_an_audit_is_of_the_cases_that_are_named(record, tmp_path):
 
 
 def test_the_others_are_timed_under_their_labels(tmp_path):
-    """An absent backend has a line and no row; another interpreter's has its label everywhere."""
+    """A timing run names an unavailable backend in one line, and times the others by label."""
     mine = f"mine=numpy-reference:{sys.executable}"
     words = ("bench", "-b", mine, "-b", "zoo-unavailable", "--baseline", "mine", *QUICK)
     words += ("--out", tmp_path)
@@ -87,7 +87,7 @@ def test_the_others_are_timed_under_their_labels(tmp_path):
 
 
 def test_findings_are_kept_by_label(tmp_path):
-    """Of two interpreters with one backend, each has its own."""
+    """Fuzzing writes its findings to a folder named after the backend's label."""
     session = Session(FuzzSettings(0, FuzzBudget(15, None), 20.0, tmp_path), lambda *_: None)
     session.run(["mine=zoo-wrong-row"])
     (hunted,) = session.hunted
@@ -98,7 +98,7 @@ def test_findings_are_kept_by_label(tmp_path):
 
 @pytest.mark.parametrize("label", ["../mine", "a/b", ".."])
 def test_findings_stay_in_their_folder(label, tmp_path):
-    """A label names one in it."""
+    """Fuzzing refuses a label that would name a folder outside its own."""
     session = Session(FuzzSettings(0, FuzzBudget(1, None), 20.0, tmp_path / "out"), lambda *_: None)
     with pytest.raises(BadAddress, match="use no slash and no dots"):
         session.run([f"{label}=numpy-reference"])
@@ -106,14 +106,14 @@ def test_findings_stay_in_their_folder(label, tmp_path):
 
 
 def test_a_record_names_no_program_to_start():
-    """Backends of an earlier run are taken by their ids only."""
+    """Backends of an earlier record are used by their ids only, never with an interpreter."""
     assert plain_ids(["a", "b@cuda", "a"]) == ("a", "b@cuda")
     with pytest.raises(BadAddress, match="name the backends with -b"):
         plain_ids(["a=numpy-reference:/bin/sh"])
 
 
 def test_a_misspelt_name_is_asked_about():
-    """Whatever its case; what is like nothing is answered otherwise."""
+    """A misspelt name gets a suggestion, ignoring case; a name unlike all others gets none."""
     assert near("T2x", ["T1", "T2", "ROWS"]) == ["T2"]
     assert near("rows", ["T1", "ROWS"]) == ["ROWS"]
     assert did_you_mean("take", ["jax-take", "jax-taken"], "-").startswith("did you mean jax-take")
@@ -134,7 +134,7 @@ def test_a_misspelt_name_is_asked_about():
     ],
 )
 def test_commands_ask_what_was_meant(words, meant, tmp_path):
-    """Wherever they take a name."""
+    """Each command that takes a name suggests similar names for a misspelt one."""
     more = ["--out", str(tmp_path / "out")] if words[0] == "bench" else []
     done = CliRunner().invoke(main, [*words, *more])
     assert done.exit_code == 2

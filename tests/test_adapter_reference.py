@@ -1,4 +1,4 @@
-"""The page of the adapter contract is what the code says, and leaves nothing out."""
+"""The page on the adapter contract matches the code and is complete."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SPECS = json.loads(files("embcheck.specs").joinpath("schema.json").read_text("ut
 
 
 def test_the_published_page_is_what_the_code_says():
-    """`python -m embcheck.conformance.contract.reference > docs/adapter-reference.md` makes it."""
+    """The published page is what `python -m embcheck.conformance.contract.reference` prints."""
     assert PUBLISHED.read_text("utf-8") == PAGE
 
 
 @pytest.mark.parametrize("kind", [Operation, Input, Observation, Capability])
 def test_each_name_has_a_row(kind):
-    """No operation, input, observation or capability is left out."""
+    """Each operation, input, observation and capability has a row on the page."""
     for member in kind:
         assert f"\n| `{member.name}` | " in PAGE
 
 
 def test_the_names_are_those_of_specs():
-    """What a case may give, set and observe stands on the page, and nothing else."""
+    """The page's inputs, options and observations are those that the schema of specs allows."""
     assert {*Input} == {*SPECS["inputs"]["properties"]}
     assert {*OPTIONS} == {*SPECS["options"]["properties"]} - {"probe", "object", "arguments"}
     named = {*SPECS["observationName"]["enum"], Observation.INPUTS_AFTER}
@@ -40,7 +40,7 @@ def test_the_names_are_those_of_specs():
 
 
 def test_a_name_without_a_docstring_is_refused():
-    """Who adds a name says what it means."""
+    """An enum member without a docstring is refused, since the page would not explain it."""
 
     class Silent(StrEnum):
         TOLD = "told"
@@ -52,7 +52,7 @@ def test_a_name_without_a_docstring_is_refused():
 
 
 def test_the_page_says_what_needs_a_capability():
-    """The last cell of a capability's row names the observations that need it, and no other."""
+    """The last cell of a capability's row names exactly the observations that need it."""
     rows = PAGE.partition("## Capabilities")[2].partition("\n## ")[0].splitlines()
     for capability in Capability:
         (row,) = (line for line in rows if line.startswith(f"| `{capability.name}` |"))

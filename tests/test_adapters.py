@@ -1,4 +1,4 @@
-"""What every adapter must do, whatever its library does."""
+"""The duties of every adapter, whatever its library does."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from embcheck.conformance.execution.protocol.answers import Answered, NotSupport
 from embcheck.conformance.timing.clock.arms import Arm
 
 SLOW = {"torch-compile", "torch-aotinductor"}
-"""These compile C++ for every call, so they are tested in their own sessions only."""
+"""Backends that compile C++ for every call; they are tested in their own sessions only."""
 
 BACKENDS = asked(tuple({*ON_CPU} - SLOW))
 CASTS = {"keras-numpy-int4", "keras-numpy-int8", "keras-torch", "scipy-csr"}
-"""Whose library casts a floating index to integers, so that it answers."""
+"""Backends whose library casts a floating index to integers, and so answers."""
 
 GRADIENT = ("grad_weight", "inputs_after")
 TABLE = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -34,11 +34,12 @@ OPTIONS = {
     Operation.ONE_HOT: {"num_classes": 3},
 }
 WIDE = np.pad(TABLE, ((0, 0), (0, 508)))
-"""Whole blocks, and as many elements as a library may want before it stores a table otherwise."""
+"""A table whose rows are whole blocks, and which is large enough that a library may store it
+differently."""
 
 
 def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0), schemes=()):
-    """Make a plain valid call of an operation, of a stored table by the first of some schemes."""
+    """Make a plain valid call of an operation; a quantized one uses one of the schemes."""
     inputs = {"indices": np.array(indices)}
     if not operation.is_fresh and operation is not Operation.ONE_HOT:
         inputs["weight"] = WIDE if operation.is_quantized else TABLE
@@ -49,7 +50,7 @@ def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0), schem
 
 
 def lookup_of(info, *args, **more):
-    """Make a call of a lookup, of a stored table where a backend has no other."""
+    """Make a call of a lookup, of a quantized one if the backend has no other."""
     has_lookup = Operation.EMBEDDING in info.operations
     operation = Operation.EMBEDDING if has_lookup else Operation.QUANTIZED_EMBEDDING
     return call_of(operation, *args, **more, schemes=info.schemes)
@@ -57,7 +58,7 @@ def lookup_of(info, *args, **more):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_declared_operation_answers(workers, backend):
-    """A declared operation gives an output and every input as it was."""
+    """Each declared operation returns an output and all inputs unchanged."""
     worker = workers(backend)
     for operation in set(worker.info.operations) - {Operation.PROBE}:
         call = call_of(operation, schemes=worker.info.schemes)
@@ -70,7 +71,7 @@ def test_every_declared_operation_answers(workers, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_thunk_can_be_called_again(workers, backend):
-    """A prepared call that ran many times still gives the first answer."""
+    """A prepared call that ran many times still returns the first answer."""
     arm = Arm(key=backend, backend=backend, role="main", client=workers(backend))
     call = lookup_of(workers(backend).info, ("output",))
     arm.hold(1, call, shared={})
@@ -84,7 +85,7 @@ def test_a_thunk_can_be_called_again(workers, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_float_index_reaches_the_library(workers, backend):
-    """No adapter casts: the library itself refuses a floating index, or casts it."""
+    """No adapter casts a floating index: the library itself refuses or casts it."""
     answer = workers(backend).ask(lookup_of(workers(backend).info, indices=(2.0, 0.0)))
     assert isinstance(answer, Answered if backend in CASTS else Rejected), answer
 
@@ -99,7 +100,7 @@ def test_a_float_index_reaches_the_library(workers, backend):
     ],
 )
 def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call):
-    """An adapter that cannot express a call raises Unsupported, which is not a refusal."""
+    """A call that an adapter cannot express is unsupported, which does not count as a refusal."""
     assert isinstance(workers(backend).ask(call), NotSupported)
 
 
@@ -107,7 +108,7 @@ def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call
     ("backend", "library"), [("jax-take@cuda", "jax"), ("paddle@cuda", "paddle")]
 )
 def test_a_device_that_is_absent_is_said(backend, library):
-    """Without a GPU the backend is unavailable; the adapter does not fall back on the CPU."""
+    """Without a GPU a `@cuda` backend is unavailable; the adapter does not fall back on the CPU."""
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     client = WorkerClient(backend, timeout=300)
@@ -120,7 +121,7 @@ def test_a_device_that_is_absent_is_said(backend, library):
 
 
 def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
-    """The table of translations is made once, and the second graph is what PyTorch alone makes."""
+    """An exporter that caches the table of translations makes the same graphs as PyTorch alone."""
     pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
     from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
@@ -129,7 +130,7 @@ def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
     from embcheck.backends.on_torch import inference as torch_inference  # noqa: PLC0415
 
     alone = ONNXRegistry.from_torchlib
-    monkeypatch.setattr(ONNXRegistry, "from_torchlib", alone)  # restored when the test is over
+    monkeypatch.setattr(ONNXRegistry, "from_torchlib", alone)  # So that it is restored.
     onnx_exporters._keep_translations.cache_clear()
     bag, lookup = (
         torch_inference.exported(call_of(operation))
@@ -143,7 +144,7 @@ def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
 
 
 def test_an_output_is_read_by_what_every_release_of_onnx_runtime_has(monkeypatch):
-    """`pyproject.toml` allows 1.20, whose tensors do not tell their size in bytes."""
+    """Outputs are read without `tensor_size_in_bytes`, which ONNX Runtime 1.20 does not have."""
     onnxruntime = pytest.importorskip("onnxruntime")
     from embcheck.backends.on_onnx import sessions  # noqa: PLC0415
 
@@ -154,7 +155,7 @@ def test_an_output_is_read_by_what_every_release_of_onnx_runtime_has(monkeypatch
 
 
 def test_paddle_stores_a_sparse_gradient_by_rows(workers):
-    """The rows come home as stored, and as a dense gradient where that is asked for."""
+    """Paddle returns a sparse gradient as stored rows, and also as a dense gradient if asked."""
     observed = ("output", "grad_weight", "sparse_grad_rows", "sparse_grad_values")
     inputs = {"indices": np.array([2, 0, 2]), "weight": TABLE}
     answer = workers("paddle").ask(Call(Operation.EMBEDDING, inputs, {"sparse": True}, observed))
@@ -172,7 +173,7 @@ def test_paddle_stores_a_sparse_gradient_by_rows(workers):
     ],
 )
 def test_the_extra_that_brings_a_module_is_named(module, extra):
-    """By its requirements, or by its own name if the distribution has another name."""
+    """The extra that installs a module is found by its requirements or by its own name."""
     assert extra_that_brings(module) == extra
 
 
@@ -187,7 +188,7 @@ def test_the_extra_that_brings_a_module_is_named(module, extra):
     ],
 )
 def test_the_extra_is_the_one_that_brings_all_of_a_backend(module, backend, extra):
-    """Of several that bring a module, the one that the backend is named like."""
+    """Of several extras that install a module, the one named like the backend is chosen."""
     assert extra_that_brings(module, backend) == extra
 
 
@@ -195,14 +196,14 @@ def test_the_extra_is_the_one_that_brings_all_of_a_backend(module, backend, extr
     "entry", [b"graph", export_cache.Refusal("ExportError", "torch.onnx", "no")]
 )
 def test_a_cached_export_comes_back(tmp_path, entry):
-    """A graph or a refusal is found again by its key, and by no other."""
+    """A cached graph or refusal is found by its key, and by no other key."""
     export_cache.store(tmp_path, "key", entry)
     assert export_cache.load(tmp_path, "key") == entry
     assert export_cache.load(tmp_path, "other") is None
 
 
 def test_a_damaged_cached_export_is_made_again(tmp_path):
-    """A file whose bytes do not fit its name counts as absent, and is replaced."""
+    """A cache file whose bytes do not match its name counts as absent, and is replaced."""
     export_cache.store(tmp_path, "key", b"graph")
     (damaged,) = tmp_path.iterdir()
     damaged.write_bytes(b"gra")
@@ -212,13 +213,16 @@ def test_a_damaged_cached_export_is_made_again(tmp_path):
 
 
 def test_a_refusal_keeps_its_name():
-    """An exception from the cache has the name that the exporter gave it."""
+    """A cached refusal is raised under the exception name that the exporter gave it."""
     error = export_cache.Refusal("TorchExportError", "torch.onnx", "no").error()
     assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
 
 
 def test_what_does_not_compile_has_nothing_else_run_eagerly(workers):
-    """A compiled one_hot takes 32-bit indices, which an eager one refuses: it stays compiled."""
+    """After a call that does not compile, later calls are still compiled.
+
+    A compiled one_hot takes 32-bit indices, which an eager one refuses.
+    """
     pytest.importorskip("torch")
     worker = workers("torch-compile")
     inputs = {"indices": np.array([2, 0]), "weight": TABLE}

@@ -1,4 +1,4 @@
-"""`embcheck advise`: what concerns the needs decides; what is not known is never advised."""
+"""`embcheck advise`: only data on the needs decides, and unknown support is never advised."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ USES = {
 
 
 def data_with(contexts=None, **backends):
-    """Return data of backends, each with what it makes of some features."""
+    """Return data of some backends, given each backend's support of some features."""
     columns = {
         name.replace("_", "-"): compat.Column(
             name, name.partition("_")[0], "1", "cpu", "2026-01-01", features
@@ -67,12 +67,12 @@ def data_with(contexts=None, **backends):
 
 
 def told(letters, support="partly", how="silently", **more):
-    """Return an answer that is told apart by contexts."""
+    """Return the support of a feature by context, one letter for each context."""
     return compat.Supported(support, how, contexts=letters, **more)
 
 
 def fit_of(data, *needs, **more):
-    """Return what the only backend of some data means for needs."""
+    """Return the advice on the only backend of some data, for needs."""
     [found] = advise(data, gather(data, needs, None, "float32", **more))
     return found
 
@@ -91,7 +91,7 @@ def fit_of(data, *needs, **more):
     ],
 )
 def test_advice_follows_from_features_and_the_dtype(features, dtype, fit):
-    """What is not known is never advised, nor what fails for the table's own dtype."""
+    """Unknown support is never advised, nor a feature that fails for the table's own dtype."""
     needs = Needs(("bag.sum",), ("bag.bounds",), dtype)
     assert [found.fit for found in advise(data_with(x=features), needs)] == [fit]
 
@@ -115,7 +115,7 @@ CONTEXTS = {"bag.empty": (MEAN, MAX, SHORTENED)}
     ],
 )
 def test_only_what_concerns_the_needs_decides(letters, needs, fit):
-    """An option, or a mode, that nobody asks for rules nothing out; one that is asked for does."""
+    """A failure with an option or mode blocks a backend only if that option or mode is needed."""
     features = {"bag.mean": YES, "bag.max": YES, "bag.max_norm": YES, "bag.empty": told(letters)}
     assert fit_of(data_with(CONTEXTS, x=features), "bag.empty", *needs).fit is fit
 
@@ -131,21 +131,24 @@ def test_only_what_concerns_the_needs_decides(letters, needs, fit):
     ],
 )
 def test_the_dtype_of_indices_decides(letters, needs, fit):
-    """A refusal of the other dtype is no matter; a wrong answer is, for most is asked with it."""
+    """A refusal of the dtype of indices that is not needed does not block; a wrong answer does.
+
+    A wrong answer with int64 counts also for int32, since most cases are asked with int64 only.
+    """
     data = data_with({"bag.empty": (MEAN, NARROW)}, x={"bag.empty": told(letters)})
     assert fit_of(data, "bag.empty", *needs).fit is fit
 
 
 @pytest.mark.parametrize("support", ["absent", "yes"])
 def test_a_feature_is_not_offered_if_all_that_use_it_are_not(support):
-    """Cases that give no padding_idx make padding none that is offered."""
+    """A feature is not offered if all its calls are absent, even where calls without it pass."""
     data = data_with({"bag.padding": (MEAN, PADDED)}, x={"bag.padding": told("ya", support, None)})
     found = fit_of(data, "bag.padding")
     assert [remark.found.support for remark in found.blockers] == ["absent"]
 
 
 def test_a_remark_says_with_what_and_how_else():
-    """The words that fail alone; the spelling, if it conforms in all of these."""
+    """A remark names the options that fail, and another spelling if that works for all of them."""
     contexts = {"bag.empty": (MEAN, MAX)}
     data = data_with(contexts, x={"bag.empty": told("yS", instead="other()")})
     [remark] = fit_of(data, "bag.empty").blockers
@@ -166,7 +169,10 @@ def test_a_remark_says_with_what_and_how_else():
     ],
 )
 def test_the_least_change_is_found_in_the_data(letters, needs, steps):
-    """Another dtype only where the same calls pass with it; else a spelling, or doing without."""
+    """The least change is another dtype if the same calls pass with it, else another spelling.
+
+    If neither helps, it is to give up the feature.
+    """
     features = {"bag.empty": told(letters, instead="other()"), "bag.mean": YES}
     data = data_with({"bag.empty": (MEAN, NARROW)}, x=features)
     wanted = gather(data, ["bag.empty", "bag.mean", *needs], None, "float32")
@@ -176,7 +182,7 @@ def test_the_least_change_is_found_in_the_data(letters, needs, steps):
 
 
 def test_no_change_is_told_where_nothing_would_be_left():
-    """To give all up is no advice."""
+    """No change is proposed if it would give up all needs."""
     data = data_with(x={"bag.sum": SILENT})
     needs = gather(data, ["bag.sum"], None, "float32")
     [found] = advise(data, needs)
@@ -184,7 +190,7 @@ def test_no_change_is_told_where_nothing_would_be_left():
 
 
 def test_a_recipe_is_found_by_the_library():
-    """Whether its backend has all of it comes from the data, which may lack it."""
+    """A recipe is found by a backend's library; its fit comes from the data, if they have it."""
     names = ("jax", "onnx")
     data = data_with(jax={}, jax_recipe={"bag.sum": YES}, onnxruntime={}, numpy={})
     found = advise(data, Needs(("bag.sum",)))
@@ -227,7 +233,7 @@ TIMINGS = [
 
 
 def test_backends_are_ranked_by_what_was_measured_and_ties_are_ties():
-    """Overlapping intervals, and SAME as the reference, share a place; the A/A row has none."""
+    """Backends share a rank if their intervals overlap or they are SAME; an A/A row has no rank."""
     found = speeds(TIMINGS, None)
     assert (found.workload, found.reference, found.others) == ("OWN", "ref", ("T1",))
     assert [(speed.backend, speed.place) for speed in found.found] == [
@@ -241,7 +247,7 @@ def test_backends_are_ranked_by_what_was_measured_and_ties_are_ties():
 
 
 def test_those_that_fit_stand_in_the_order_of_speed():
-    """The fastest first; what was not timed behind."""
+    """Fitting backends are listed from the fastest to the slowest; those not timed come last."""
     data = data_with(slow={"bag.sum": YES}, fast={"bag.sum": YES}, zero={"bag.sum": YES})
     found = answer(data, Needs(("bag.sum",)), tuple(data.backends), "", speeds(TIMINGS, None))
     assert [row.backend for row in found.rows] == ["fast", "slow", "zero"]
@@ -249,7 +255,7 @@ def test_those_that_fit_stand_in_the_order_of_speed():
 
 
 def test_a_record_of_timings_alone_ranks_what_ships(tmp_path):
-    """What decides is the shipped data; what was timed stands first, with its interval."""
+    """With a record of timings only, the shipped data decide fit and the timings the order."""
     lines = [
         RunHeader("timing", "2026-01-01", "", "", {}, ({"id": "torch-eager"},), 2),
         timing("numpy-reference", 1.0, 1.0, 1.0, "SAME", "reference"),
@@ -267,7 +273,7 @@ def test_a_record_of_timings_alone_ranks_what_ships(tmp_path):
 
 
 def run(*words, code):
-    """Return what the command prints at 80 columns, with its wrapped lines joined."""
+    """Run `embcheck advise` at 80 columns, check its exit code, and return its words in a line."""
     result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["advise", *words])
     assert result.exit_code == code, result.output
     if not {"--json", "--profiles"} & {*words} and code != 2:
@@ -301,7 +307,7 @@ def run(*words, code):
     ],
 )
 def test_advice_has_an_exit_code_for_scripts(words, code, said):
-    """0 if it fits, 1 if not, 2 for a mistake; at 80 columns."""
+    """The exit code is 0 if a backend fits, 1 if none does, and 2 for a mistake."""
     assert said in run(*words, code=code)
 
 
@@ -324,7 +330,7 @@ refused: [lookup.negative]
     ],
 )
 def test_a_profile_of_ones_own_is_checked_with_file_line_and_column(tmp_path, change, said):
-    """It has the form of those that are shipped."""
+    """A user's own profile works like a shipped one; mistakes name file, line and column."""
     file = tmp_path / "mine.yaml"
     file.write_text(PROFILE, "utf-8")
     assert "Should be errors: lookup.negative" in run("--profile", str(file), code=0)
@@ -358,7 +364,7 @@ def leaves():
 
 @pytest.fixture
 def _own(tmp_path, monkeypatch):
-    """Somebody's own module, in the folder where the command is called."""
+    """Write a user's own module into the current folder."""
     pytest.importorskip("torch")
     (tmp_path / "own_model.py").write_text(OWN, "utf-8")
     (tmp_path / "own_broken.py").write_text("import no_such_library", "utf-8")
@@ -367,7 +373,7 @@ def _own(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_own")
 def test_the_needs_of_a_model_are_told_by_table():
-    """Each table's options, dtype and sizes; a frozen one needs no gradient."""
+    """A module's needs follow from each table's options and sizes; frozen ones need no gradient."""
     model = of_module("own_model:make")
     by_table = {remark.partition(":")[0]: remark for remark in model.remarks}
     assert model.dtype == "float32"
@@ -387,13 +393,13 @@ def test_the_needs_of_a_model_are_told_by_table():
         "bag.max", "bag.padding", "bag.max_norm", "bag.gradient.max", "bag.padding.gradient"
     }  # fmt: skip
     assert set(model.features) <= set(compat.shipped().features)
-    # All of it has the reference alone, which is no advice.
+    # Only the reference has all of these features, and it is never advised.
     assert "words: Embedding of 40,000 x 4" in run("--module", "own_model:make", code=1)
 
 
 @pytest.mark.usefixtures("_own")
 def test_tables_of_several_dtypes_are_asked_for_one_at_a_time():
-    """What `--dtype` names counts; without it there is no one answer."""
+    """For a module with tables of several dtypes, only those of the chosen dtype count."""
     assert of_module("own_model:mixed", "float16").features[0] == "bag.mean"
     assert of_module("own_model:mixed", "float32").features[0] == "lookup"
     assert len(of_module("own_model:mixed", "bfloat16").remarks) == 3
@@ -419,7 +425,7 @@ def test_tables_of_several_dtypes_are_asked_for_one_at_a_time():
 )
 @pytest.mark.usefixtures("_own")
 def test_a_module_that_is_none_is_a_usage_error(name, said):
-    """Whatever somebody's own code raises, in one line."""
+    """An unusable module is a usage error in one line, whatever its code raises."""
     assert said in run("--module", name, code=2)
 
 
@@ -461,7 +467,7 @@ def test_a_module_that_is_none_is_a_usage_error(name, said):
     ],
 )
 def test_the_needs_of_indices_are_those_of_their_values(tmp_path, indices, offsets, features, said):
-    """Dtype, range, repeats, number, and the lengths of bags."""
+    """The needs of a trace follow from its dtype, range, repeats, count and lengths of bags."""
     np.save(tmp_path / "ids.npy", indices)
     if offsets is not None:
         np.save(tmp_path / "offsets.npy", offsets)
@@ -473,7 +479,7 @@ def test_the_needs_of_indices_are_those_of_their_values(tmp_path, indices, offse
 
 
 def test_rows_of_indices_are_bags_where_the_module_makes_bags(tmp_path):
-    """Two dimensions alone do not tell."""
+    """Two-dimensional indices count as bags only if the caller says that the module has bags."""
     np.save(tmp_path / "ids.npy", np.zeros((2_000, 2), "i4"))
     lookups, bags = (of_trace(tmp_path / "ids.npy", in_bags=flag) for flag in (False, True))
     assert set(lookups.features) == {"int32", "lookup.int32"}
@@ -481,13 +487,13 @@ def test_rows_of_indices_are_bags_where_the_module_makes_bags(tmp_path):
 
 
 def test_the_reference_is_no_advice():
-    """It has all of it by definition, so that some backend always would."""
+    """The reference is listed only if it is named, since it has every feature by definition."""
     assert "numpy-reference" not in run("--need", "lookup", code=0)
     assert "numpy-reference" in run("--need", "lookup", "-b", "numpy-reference", code=0)
 
 
 def test_negative_indices_should_be_errors(tmp_path):
-    """Who has some is told which backend takes them for others."""
+    """If a trace has negative indices, a backend that does not refuse them is reported."""
     np.save(tmp_path / "ids.npy", np.array([0, -1]))
     output = run("--trace", str(tmp_path / "ids.npy"), "-b", "jax-take", code=0)
     assert "Should be errors: lookup.negative" in output
@@ -495,7 +501,7 @@ def test_negative_indices_should_be_errors(tmp_path):
 
 
 def test_indices_larger_than_memory_are_read_in_place(tmp_path):
-    """Only those are counted that stand first."""
+    """The range covers all indices of a memory-mapped file, the repeats only the first million."""
     file = tmp_path / "ids.npy"
     given = np.lib.format.open_memmap(file, "w+", np.int32, (3_000_000,))
     given[-1] = 99
@@ -505,7 +511,7 @@ def test_indices_larger_than_memory_are_read_in_place(tmp_path):
 
 
 def test_indices_that_cannot_be_used_are_a_usage_error(tmp_path):
-    """A missing file, another kind of file, pickled objects, other dtypes, other shapes."""
+    """Missing or foreign files, pickled objects, and wrong dtypes or shapes are usage errors."""
     files = {
         "objects": np.array([None]),
         "floats": np.array([0.5]),
@@ -528,13 +534,13 @@ def test_indices_that_cannot_be_used_are_a_usage_error(tmp_path):
 
 @pytest.fixture(scope="module")
 def planned():
-    """What the cases of the suite use."""
+    """Return the words and contexts of all cases of the suite, by feature."""
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     return planned_of(shipped_features().features, cases)
 
 
 def test_every_word_of_a_case_is_one_that_a_feature_may_be_about(planned):
-    """A word that no entry of `uses` knows would hide its cases from everybody."""
+    """Each word of a case is one that some feature is about; any other would hide the case."""
     free = {*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS}
     used = {word for words in planned.words.values() for word in words}
     uses = uses_of(shipped_features())
@@ -543,21 +549,21 @@ def test_every_word_of_a_case_is_one_that_a_feature_may_be_about(planned):
 
 
 def test_every_need_of_a_profile_is_decided_by_cases(planned):
-    """So that nothing is advised, or ruled out, by what concerns nobody."""
+    """Each need of a shipped profile is decided by at least one case."""
     for profile in shipped_features().profiles.values():
         for name in (*profile.needs, *profile.refused):
             assert planned.contexts.get(name), name
 
 
 def test_letters_are_packed_and_unpacked():
-    """How often each stands in a row."""
+    """Repeated letters are packed as a letter and its count, and unpacked again."""
     text = "y" * 12 + "sSa"
     assert packed(text) == "y12sSa"
     assert unpacked(packed(text)) == text
 
 
 def test_just_what_decides_is_asked_now(tmp_path):
-    """Its answers decide; a feature whose cases were not all run is never `yes` by others."""
+    """`--run-now` runs only the cases that decide; other features count as not asked."""
     needs = Needs(("lookup.scalar",))
     cases = deciding_cases(needs)
     assert 0 < len(cases) < 6
@@ -571,7 +577,7 @@ def test_just_what_decides_is_asked_now(tmp_path):
 
 
 def test_the_fields_of_the_json_are_documented():
-    """Every field of every type that it is made of."""
+    """docs/advise.md names every field of the JSON output."""
     text = (Path(__file__).parent.parent / "docs/advise.md").read_text("utf-8")
     types = (Answer, Row, Advice, Needs, Remark, NeedChange, Recipe, Speed, Speeds)
     names = {field.name for each in types for field in fields(each)}

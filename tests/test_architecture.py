@@ -1,4 +1,4 @@
-"""The import arrows: cli -> reports -> conformance <- backends."""
+"""The architecture's import rules: cli -> reports -> conformance <- backends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALLOWED = {
     "cli": {"cli", "reports", "conformance"},
 }
 TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
-"""The packages of timings, each of which imports only those before it."""
+"""The timing packages; each may import only those before it."""
 
 ROOMS = {
     "inside": {"discovery", "processor", "protocol", "same"},
@@ -26,14 +26,13 @@ ROOMS = {
     "processes": {"discovery", "protocol"},
     "protocol": set(),
 }
-"""The rooms of `execution`, and what each may import beside itself: what both ends of a worker's
-channel speak, and where backends are found."""
+"""The subpackages of `execution`, and which modules of it each may import besides itself."""
 
 SHOWS = ("page", "terminal")
-"""The rooms of `reports` that show what the modules beside them find out."""
+"""The subpackages of `reports` that render what its other modules find out."""
 
 PROCESSES_OF_THEIR_OWN = {"conformance/reproduction/runner.py"}
-"""What may import `inside` though it is not in there: it too runs where a library does."""
+"""Files outside `inside` that may import it, because they run in a process with a library."""
 
 LIBRARIES_OF = {
     "reference": set(),
@@ -68,13 +67,14 @@ FAMILIES_BELOW = {
 """The families that a family builds on, beside `composed`."""
 
 ONE_LIBRARY_A_FILE = ("cupy", "mlx", "numba", "scipy", "tinygrad")
-"""What shares the folder `composed`: files are named after their library there."""
+"""The libraries that share the folder `composed`, where file names begin with the library's
+name."""
 
 ARRAY_LIBRARIES = {*set().union(*LIBRARIES_OF.values()), "jaxlib", "pandas"}
 
 
 def imported(path: Path) -> set[str]:
-    """Return the modules that a file imports, at its top and inside functions."""
+    """Return the modules that a file imports, at its top or inside functions."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -85,7 +85,7 @@ def imported(path: Path) -> set[str]:
 
 
 def files(folder: str) -> list[Path]:
-    """Return the Python files of one of the project's folders."""
+    """Return the Python files below one of the project's folders."""
     found = sorted((ROOT / folder).rglob("*.py"))
     assert found
     return found
@@ -93,7 +93,7 @@ def files(folder: str) -> list[Path]:
 
 @pytest.mark.parametrize("folder", list(ALLOWED))
 def test_imports_follow_the_arrows(folder):
-    """Each folder imports only what its place allows."""
+    """Each top-level package imports only the packages it is allowed to."""
     for path in files(folder):
         for name in imported(path):
             if name.startswith("embcheck."):
@@ -104,7 +104,7 @@ def test_imports_follow_the_arrows(folder):
 
 @pytest.mark.parametrize("package", TIMING)
 def test_packages_of_timings_are_in_layers(package):
-    """A later one is never imported by an earlier one."""
+    """No timing package imports a later one."""
     later = TIMING[TIMING.index(package) + 1 :]
     for path in files(f"conformance/timing/{package}"):
         for name in imported(path):
@@ -113,7 +113,7 @@ def test_packages_of_timings_are_in_layers(package):
 
 @pytest.mark.parametrize("room", list(ROOMS))
 def test_rooms_of_execution_know_little_of_the_rest(room):
-    """Judging starts no process, and what runs in a worker neither judges nor starts workers."""
+    """Each subpackage of `execution` imports only the modules listed for it."""
     for path in files(f"conformance/execution/{room}"):
         for name in imported(path):
             if name.startswith("embcheck.conformance.execution."):
@@ -122,7 +122,7 @@ def test_rooms_of_execution_know_little_of_the_rest(room):
 
 @pytest.mark.parametrize("room", SHOWS)
 def test_what_reports_find_out_does_not_depend_on_how_it_is_shown(room):
-    """The modules beside the rooms import neither, and no room imports the other."""
+    """No module of `reports` imports `page` or `terminal`, and these do not import each other."""
     other = SHOWS[1 - SHOWS.index(room)]
     for path in [*(ROOT / "reports").glob("*.py"), *files(f"reports/{other}")]:
         reaches = {name for name in imported(path) if name.startswith(f"embcheck.reports.{room}.")}
@@ -130,7 +130,7 @@ def test_what_reports_find_out_does_not_depend_on_how_it_is_shown(room):
 
 
 def test_the_harness_does_not_import_what_runs_in_workers():
-    """They are other processes, which it meets only through their channels."""
+    """Only code that runs in worker processes imports `inside`."""
     inside = ROOT / "conformance/execution/inside"
     for path in (path for folder in ALLOWED for path in files(folder)):
         if not path.is_relative_to(inside):
@@ -140,7 +140,7 @@ def test_the_harness_does_not_import_what_runs_in_workers():
 
 
 def test_the_harness_imports_no_array_library_but_numpy():
-    """No backend's library decides how it is judged; SciPy's statistics say what timings mean."""
+    """The harness imports no array library but NumPy, and SciPy only for the timing statistics."""
     for path in files("conformance"):
         roots = {name.split(".")[0] for name in imported(path)}
         is_statistics = path.parent == ROOT / "conformance" / "timing" / "statistics"
@@ -149,7 +149,7 @@ def test_the_harness_imports_no_array_library_but_numpy():
 
 @pytest.mark.parametrize("family", list(LIBRARIES_OF))
 def test_each_family_imports_its_own_libraries_only(family):
-    """JAX stands in the families of JAX and of Keras, and so on."""
+    """Each family of backends imports only the libraries listed for it."""
     for path in files(f"backends/{family}"):
         roots = {name.split(".")[0] for name in imported(path)}
         assert roots & ARRAY_LIBRARIES <= LIBRARIES_OF[family], path
@@ -160,7 +160,7 @@ def test_each_family_imports_its_own_libraries_only(family):
 
 @pytest.mark.parametrize("family", list(LIBRARIES_OF))
 def test_families_build_on_few_others(family):
-    """What several libraries compose alike is shared, and PyTorch where a library takes its own."""
+    """Each family of backends imports only `composed` and the families listed for it."""
     allowed = {family, "composed", *FAMILIES_BELOW.get(family, ())}
     for path in files(f"backends/{family}"):
         for name in imported(path):
@@ -169,7 +169,7 @@ def test_families_build_on_few_others(family):
 
 
 def test_each_backend_lies_in_a_family():
-    """Beside the families there is only what several of them share."""
+    """Each folder of `backends` is a listed family, and no modules lie beside them."""
     folders = {
         path.name for path in (ROOT / "backends").iterdir() if (path / "__init__.py").exists()
     }
@@ -178,21 +178,24 @@ def test_each_backend_lies_in_a_family():
 
 
 def test_nobody_imports_the_command_line():
-    """`cli` is the end of the arrows."""
+    """No other package imports `cli`."""
     for folder in ("conformance", "backends", "reports"):
         for path in files(folder):
             assert not any(name.startswith("embcheck.cli") for name in imported(path)), path
 
 
 def test_no_file_or_folder_of_backends_is_named_like_a_library():
-    """A script that is run from a folder would import them instead of what it means."""
+    """No file or folder of `backends` is named like a library.
+
+    A script run from that folder would import it in place of the library.
+    """
     names = {path.stem for path in files("backends")}
     names |= {path.name for path in (ROOT / "backends").rglob("*") if path.is_dir()}
     assert not names & (ARRAY_LIBRARIES | {"numpy"} | sys.stdlib_module_names)
 
 
 def test_each_folder_is_described():
-    """The list of folders in docs/architecture.md has all of the five packages, and no other."""
+    """The list of folders in docs/architecture.md matches the folders of the five packages."""
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     listed = text.partition("## Folders")[2].partition("```\n")[2].partition("```")[0]
     named = set(re.findall(r"\b(\w+)/", listed)) - {"tests"}
@@ -207,7 +210,7 @@ def test_each_folder_is_described():
 
 
 def test_files_stay_readable():
-    """No module of the package is over 400 lines, no adapter over 200."""
+    """No module of the package is over 400 lines, and no adapter over 200."""
     for folder in ALLOWED:
         for path in files(folder):
             limit = 200 if folder == "backends" else 400

@@ -1,4 +1,4 @@
-"""The ledger and both atlases ask what can be told apart, and say what PyTorch answers."""
+"""The ledger and the atlases of bad indices and offsets are complete and unambiguous."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WIDE_OFFSETS = {*NARROW_OFFSETS, "over-int32", "over-uint32"}
 
 
 def table_of(case):
-    """Return what the case takes rows from."""
+    """Return the table that a case takes rows from."""
     if "weight" in case.spec.inputs:
         return case.spec.inputs["weight"].array()
     return np.eye(case.spec.options["num_classes"])
@@ -39,7 +39,7 @@ def table_of(case):
 
 @pytest.mark.parametrize("case", ATLAS, ids=lambda case: case.id)
 def test_explanations_of_the_atlas_differ(case):
-    """Each way in which an index may become a row leads to a row of its own, which none equals."""
+    """Each explanation of a bad index leads to a different row, and no two rows are equal."""
     (index,) = case.spec.inputs["indices"].array().reshape(-1).tolist()
     table = table_of(case)
     assert len(np.unique(table, axis=0)) == len(table)
@@ -52,7 +52,7 @@ def test_explanations_of_the_atlas_differ(case):
 
 
 def test_over_32_bits_has_a_third_explanation():
-    """2**32 + 2 shows whether an index is cut to 32 bits; 2**31 + 2, cut, names no row."""
+    """2**32 + 2 also shows whether an index is cut to 32 bits; 2**31 + 2, cut, names no row."""
     ways = {
         case.parameters["place"]: {
             way.text: row for way, row in explanations(_index(case), 6).items()
@@ -72,7 +72,7 @@ def _index(case):
 
 
 def test_the_atlas_has_no_gaps():
-    """Every operation is asked about every place, by both index dtypes; one_hot by its only one."""
+    """The atlas has each operation at each place, for both index dtypes (one_hot: int64 only)."""
     asked = Counter(
         (
             case.spec.operation.value,
@@ -104,7 +104,10 @@ def test_the_atlas_has_no_gaps():
 
 
 def test_the_atlas_of_offsets_has_no_gaps():
-    """Every mode is asked about every place, with an end and without; sums by both dtypes."""
+    """The atlas of offsets has each mode at each place, with and without include_last_offset.
+
+    Sums are asked with both dtypes.
+    """
     asked = Counter(
         (
             case.spec.options["mode"],
@@ -128,7 +131,7 @@ def test_the_atlas_of_offsets_has_no_gaps():
 
 @pytest.mark.parametrize("case", OFFSETS, ids=lambda case: case.id)
 def test_offsets_are_bad_for_one_reason(case):
-    """Legal offsets go from 0 to the end and never back; each other place breaks one rule of it."""
+    """Legal offsets keep all rules; the offsets of each other place break exactly one."""
     offsets = case.spec.inputs["offsets"].array().tolist()
     size = case.spec.inputs["indices"].array().size
     has_end = bool(case.spec.options.get("include_last_offset"))
@@ -143,7 +146,7 @@ def test_offsets_are_bad_for_one_reason(case):
 
 
 def test_cuts_at_every_place_can_be_told_apart():
-    """No two runs of the indices have the same sum, so that a sum says which entries a bag has."""
+    """No two runs of the indices have the same sum, so a sum shows which entries a bag has."""
     case = OFFSETS[0]
     column = case.spec.inputs["weight"].array()[case.spec.inputs["indices"].array(), 0]
     size = len(column)
@@ -153,7 +156,7 @@ def test_cuts_at_every_place_can_be_told_apart():
 
 @pytest.mark.parametrize("case", OBSERVED, ids=lambda case: case.id)
 def test_readings_can_be_told_apart(case):
-    """No two stated readings are the same answer, and PyTorch's is one that can be recorded."""
+    """All stated readings of a case differ, and PyTorch's is one that can be recorded."""
     readings = case.expectation.readings
     shown = [
         repr([(n, _plain(wanted)) for n, wanted in r.observations.items()])

@@ -1,4 +1,4 @@
-"""Results drawn by chance are checked by the library alone."""
+"""The audit: a random sample of results is checked against the library alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What came of each program."""
+    """Return the answer of each program."""
     folder = tmp_path_factory.mktemp("programs")
     programs = []
     for number, text in enumerate(PROGRAMS.values()):
@@ -57,7 +57,7 @@ def answers(tmp_path_factory):
 
 
 def test_each_program_has_its_answer(answers):
-    """A death and a hang are those of one program, and the next ones run all the same."""
+    """A program that dies or hangs does not affect the answers of the next ones."""
     kinds = [type(answer) for answer in answers.values()]
     assert kinds == [Answered, Rejected, Crashed, Rejected, Errored, TimedOut, Answered, Answered]
     assert answers["answers"].arrays["output"].tolist() == [0, 1, 2]
@@ -66,13 +66,13 @@ def test_each_program_has_its_answer(answers):
 
 
 def test_a_refusal_alone_is_the_librarys_or_the_scripts(answers):
-    """What Python raises in the script's own lines shows nothing of the library."""
+    """An error raised in the script's own lines is not a refusal by the library."""
     assert answers["refuses"].refuser is Refuser.LIBRARY
     assert answers["raises"].refuser is Refuser.ADAPTER
 
 
 def results():
-    """Many passes of one backend, fewer departures, and two results of another."""
+    """Return many passes of one backend, fewer departures, and two results of another."""
     of = [replace(result("acme"), case=f"embedding/lookup/{number}") for number in range(300)]
     of[:40] = [replace(one, outcome="deviated", kind="wrong-value") for one in of[:40]]
     of[40:60] = [replace(one, outcome="unsupported") for one in of[40:60]]
@@ -81,7 +81,7 @@ def results():
 
 
 def test_draws_are_alike_from_each_group_and_backend():
-    """Passes do not crowd out what departed, nor one backend another."""
+    """The draw takes as many results of each group, and does not crowd out a rare backend."""
     drawn = draw(results(), 30, seed=1)
     assert Counter(map(group_of, drawn)) == {"departed": 10, "passed": 10, "unsupported": 10}
     assert sum(one.backend == "rare" for one in drawn) == 2
@@ -97,7 +97,7 @@ def test_draws_are_alike_from_each_group_and_backend():
     ],
 )
 def test_a_script_that_cannot_hand_over_agrees_with_unsupported_only(outcome, answer, finding):
-    """What its own lines raise shows that the call cannot be handed over, unless they are wrong."""
+    """An error in a script's own lines agrees only with `unsupported`."""
     cases = load_spec(spec_files(())[0]).cases
     alone = Verdict(Outcome.ERRORED, message="the adapter raised it")
     told = replace(result("acme"), outcome=outcome)
@@ -105,7 +105,7 @@ def test_a_script_that_cannot_hand_over_agrees_with_unsupported_only(outcome, an
 
 
 def test_a_known_death_alone_agrees():
-    """A deviation has no kind where it is a death: how it happens is compared."""
+    """For a known crash, the script's outcome is compared, since a crash has no kind."""
     case = load_spec(spec_files(())[0]).cases[0]
     known = KnownDeviation("bug", "crashed", "It dies.", cause="undocumented")
     told = replace(result("acme"), outcome="deviated", kind=None, deviation=known)
@@ -117,7 +117,7 @@ def test_a_known_death_alone_agrees():
 
 
 def test_a_seed_draws_the_same_whatever_the_order():
-    """Another seed draws others."""
+    """A seed draws the same results in any order of the record, and another seed others."""
     first = draw(results(), 12, seed=1)
     assert draw(results()[::-1], 12, seed=1) == first
     assert draw(results(), 12, seed=2) != first
@@ -132,7 +132,7 @@ def test_a_seed_draws_the_same_whatever_the_order():
     ],
 )
 def test_the_command_finds_what_an_adapter_did(tmp_path, backend, code, words):
-    """A library that departs as the suite says agrees; an adapter that casts is found out."""
+    """The audit agrees with a library that departs, and reports an adapter that casts."""
     case = "embedding/index_dtypes/*"
     ran = embcheck("run", "-b", backend, "--case", case, "--out", tmp_path / "run")
     if "unavailable" in ran.stdout:
@@ -146,7 +146,7 @@ def test_the_command_finds_what_an_adapter_did(tmp_path, backend, code, words):
 
 
 def test_a_run_that_is_none_is_a_usage_error(tmp_path):
-    """It is told in a sentence."""
+    """A file that is no record is a usage error without a traceback."""
     (tmp_path / "results.jsonl").write_text("{}\n")
     ended = embcheck_here("audit", tmp_path)
     assert ended.returncode == 2

@@ -1,4 +1,4 @@
-"""The pages on backends match the adapters, and the table lists all of them."""
+"""The documentation pages of backends match the adapters, and the index lists all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMAND = "embcheck backends --markdown docs/backends"
 
 @pytest.mark.parametrize("backend", asked(DEFAULT))
 def test_the_page_of_a_backend_that_runs_here_is_up_to_date(backend):
-    """A page that is stale, or missing, fails with the command that writes it."""
+    """The page of a backend is up to date; else the message has the command that writes it."""
     with started_pool([backend], timeout=300) as pool:
         problem = pool.problem(backend)
         if isinstance(problem, BackendUnavailable):
@@ -52,7 +52,7 @@ def test_the_page_of_a_backend_that_runs_here_is_up_to_date(backend):
     "path", sorted({*PAGES.glob("*.md")} - {PAGES / INDEX}), ids=lambda path: path.stem
 )
 def test_the_counts_of_a_page_are_those_of_its_entries(path):
-    """Also of a backend that cannot run here, whose page has its declarations."""
+    """The counts on a page match the deviation entries, also for backends that cannot run here."""
     text = path.read_text("utf-8")
     head = json.loads(text.removeprefix("<!-- ").partition(" -->")[0])
     operations = re.findall(r"^\| (\w+) \| (native|composed) \|", text, re.MULTILINE)
@@ -73,12 +73,12 @@ def test_the_counts_of_a_page_are_those_of_its_entries(path):
 
 
 def without_help(text: str) -> str:
-    """Leave out what the adapter did itself, which only a run of the suite can tell."""
+    """Return a page without its section on help, which only a run of the suite can fill."""
     return re.sub(r"^## Help\n.*?^(?=## )", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_help_is_told_by_a_run():
-    """A page says what an adapter did itself, and the rest of it stays as it is."""
+    """Given the help seen in a run, a page gets a section on it and is otherwise the same."""
     told = page(described(), (Help("cuts rows", 9, 7),))
     assert "## Help\n" in told
     assert "- cuts rows: 9, of which 7 passed\n" in told
@@ -86,14 +86,14 @@ def test_help_is_told_by_a_run():
 
 
 def test_the_table_is_that_of_the_pages():
-    """Every page is in the table, and is about a backend that there is."""
+    """The index lists every page, and every page is of an existing backend."""
     assert (PAGES / INDEX).read_text("utf-8") == index(PAGES), f"run `{COMMAND}`"
     names = {path.name for path in PAGES.glob("*.md")} - {INDEX}
     assert names <= {page_name(backend) for backend in own_backends()}
 
 
 def described(**more):
-    """Make a profile by hand."""
+    """Make a backend profile by hand."""
     operations = {"embedding": {"provision": "composed", "spelling": "a | b"}}
     info = {
         "id": "mylib-take", "library": "mylib", "version": "9.9", "device": "cpu",
@@ -108,7 +108,7 @@ def described(**more):
 
 
 def test_a_page_says_all_that_is_known():
-    """How operations are provided, what is declared, where it comes from, what it does wrong."""
+    """A page lists operations, settings, capabilities, origin and deviations."""
     text = page(described())
     for words in (
         "# mylib-take\n\nTakes rows.\n",
@@ -130,7 +130,7 @@ def test_a_page_says_all_that_is_known():
 
 
 def test_a_case_and_a_reason_count_once(tmp_path):
-    """Also where two entries name it, for it fails in one way or another."""
+    """A case named by two entries, or a reason stated twice, counts once."""
     profile = described()
     (known,) = profile.deviations
     other = ExplainedCases(replace(known.deviation, happens="accepted-invalid"), frozenset("bcd"))
@@ -139,7 +139,7 @@ def test_a_case_and_a_reason_count_once(tmp_path):
 
 
 def test_whose_departures_are_is_kept_apart(tmp_path):
-    """A case that two entries name counts for the first; each category has its own part."""
+    """Each category of deviations has its own part; a case in two entries counts for the first."""
     profile = described()
     (known,) = profile.deviations
     design = replace(known.deviation, cause=Cause.DOCUMENTED, reason="It is documented.")
@@ -157,7 +157,7 @@ def test_whose_departures_are_is_kept_apart(tmp_path):
 
 
 def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):
-    """Writing one backend's page leaves another's, and both are in the table."""
+    """Writing one backend's page keeps the other pages, and the index lists both."""
     write_pages([described()], tmp_path)
     paths = write_pages([described(id="other", made_from=None)], tmp_path)
     assert [path.name for path in paths] == ["other.md", INDEX]
@@ -169,7 +169,7 @@ def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):
 
 
 def test_the_command_takes_addresses(tmp_path):
-    """A backend under another interpreter, or another name, is listed and has a page."""
+    """A backend under another interpreter or label is listed and gets a page."""
     address = f"twin=numpy-reference:{sys.executable}"
     listed = embcheck("backends", address, "--json")
     (entry,) = json.loads(listed.stdout)
@@ -183,7 +183,7 @@ def test_the_command_takes_addresses(tmp_path):
 
 @pytest.mark.parametrize("address", ["numpy-refrence", "jax-take:/nowhere/python"])
 def test_a_mistaken_address_is_a_usage_error(tmp_path, address):
-    """It is told in a sentence, and nothing is written."""
+    """An invalid address is a usage error without a traceback, and nothing is written."""
     done = embcheck_here("backends", address, "--markdown", tmp_path)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert "Traceback" not in done.stderr

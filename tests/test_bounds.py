@@ -1,12 +1,13 @@
-"""The error bounds let every honest summation pass, and refuse what is done wrongly.
+"""The error bounds accept every honest summation, and refuse wrong precisions and wrong results.
 
 Power: n equal terms halfway between two numbers of a coarser precision are each rounded by its unit
-roundoff v, all to the same side. The bound is (n + 1) * u of the sum, or nothing where that sum is
-exact, so that the coarser precision is refused if (n + 1) * u < v: thousands of terms of half in
-place of single precision (v / u = 2**13), but six of bfloat16 in place of half (2**3).
+roundoff v, all in the same direction. The bound is (n + 1) * u of the sum, or zero where that sum
+is exact. So the coarser precision is refused if (n + 1) * u < v. This holds for thousands of terms
+of half precision in place of single (v / u = 2**13), but only for six of bfloat16 in place of half
+(2**3).
 
-Long sums: where that bound would reach an eighth of the terms, adding in pairs and adding in single
-precision pass, and what has stopped counting is refused.
+Long sums: where that bound would reach an eighth of the sum of the terms, pairwise addition and
+addition in single precision pass. A sum that has stopped growing is refused.
 """
 
 from __future__ import annotations
@@ -51,25 +52,25 @@ def bags(draw, mode="sum", weighted=False):
 
 
 def reducing(weight, mode="sum", **inputs):
-    """Return a call that reduces all rows to one bag."""
+    """Return a call that reduces all rows of a weight to one bag."""
     arrays = {"weight": weight, "indices": np.arange(len(weight))[None], **inputs}
     return Call(Operation.EMBEDDING_BAG, arrays, {"mode": mode})
 
 
 def terms_of(call):
-    """Return the terms, as exact fractions."""
+    """Return the terms of the sum as exact fractions."""
     factors = call.inputs.get("per_sample_weights", np.ones((1, len(call.inputs["weight"]))))
     pairs = zip(call.inputs["weight"][:, 0], factors[0], strict=True)
     return [Fraction(float(row)) * Fraction(float(factor)) for row, factor in pairs]
 
 
 def rounded(call, exact):
-    """Round an exact number to the dtype of a call's weight."""
+    """Round an exact number to the dtype of a call's weight; return an array of shape (1, 1)."""
     return np.array([[float(exact)]]).astype(call.inputs["weight"].dtype)
 
 
 def passes(call, result):
-    """Whether a result is within the bound around the correctly rounded sum, or mean."""
+    """Whether a result is within the bound around the correctly rounded sum or mean."""
     total = sum(terms_of(call))
     size = len(call.inputs["weight"]) if call.options["mode"] == "mean" else 1
     expected = rounded(call, total / size)
@@ -87,7 +88,7 @@ def add(terms, dtype):
 
 
 def pairwise(terms, dtype):
-    """Add in pairs, pairs of pairs, and so on."""
+    """Add in pairs, then pairs of pairs, and so on."""
     if len(terms) == 1:
         return terms[0].astype(dtype)
     middle = len(terms) // 2
@@ -96,7 +97,7 @@ def pairwise(terms, dtype):
 
 
 def shuffled(terms, dtype):
-    """Add in another order."""
+    """Add in a random order."""
     return add(np.random.default_rng(0).permutation(terms), dtype)
 
 
@@ -111,7 +112,7 @@ ORDERS = [add, lambda terms, dtype: add(terms[::-1], dtype), pairwise, shuffled,
 @QUICK
 @given(bags())
 def test_the_correctly_rounded_sum_passes(call):
-    """What math.fsum gives, rounded to the dtype, is right."""
+    """The exact sum (math.fsum), rounded to the dtype, passes."""
     total = math.fsum(call.inputs["weight"][:, 0].astype(np.float64))
     assert passes(call, rounded(call, total))
 
@@ -119,7 +120,7 @@ def test_the_correctly_rounded_sum_passes(call):
 @pytest.mark.parametrize("order", ORDERS, ids=["forwards", "backwards", "pairs", "mixed", "wide"])
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 def test_every_order_of_summation_passes(order, mode):
-    """In the dtype or a wider one, from either end, in pairs or in any order."""
+    """Sums in any order pass, computed in the dtype or a wider one."""
 
     @QUICK
     @given(bags(mode))
@@ -139,7 +140,7 @@ def test_every_order_of_summation_passes(order, mode):
 
 @pytest.mark.parametrize("order", ORDERS, ids=["forwards", "backwards", "pairs", "mixed", "wide"])
 def test_every_order_of_weighted_summation_passes(order):
-    """Products may be rounded before they are added, or fused into the sum."""
+    """Weighted sums pass whether products are rounded before they are added, or fused."""
 
     @QUICK
     @given(bags(weighted=True))
@@ -164,7 +165,10 @@ EVERYDAY_PRECISIONS = [(right, wrong) for right, wrong, _ in WRONG_PRECISIONS[:3
 @pytest.mark.parametrize(("right", "wrong", "most"), WRONG_PRECISIONS)
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 def test_a_wrong_precision_is_refused(right, wrong, mode, most):
-    """Terms halfway between two numbers of the coarser precision betray it, up to `most` terms."""
+    """Terms rounded to a coarser precision are refused, up to `most` terms.
+
+    The terms lie halfway between two numbers of the coarser precision, where rounding is worst.
+    """
     halfway = np.dtype(right).type(1 + unit_roundoff(np.dtype(wrong)))
     most = most if mode == "sum" else min(most, 4)
     for terms in sorted({1, 2, 3, min(4, most), most}):
@@ -176,7 +180,7 @@ def test_a_wrong_precision_is_refused(right, wrong, mode, most):
 
 @pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
 def test_a_wrong_accumulator_is_refused_on_everyday_data(right, wrong):
-    """Normally distributed rows, added up in the coarser precision, fail in most columns."""
+    """Normally distributed rows that are summed in a coarser precision fail in most columns."""
     weight = np.random.default_rng(0).standard_normal((64, 32)).astype(right)
     expected = weight.astype(np.float64).sum(axis=0, keepdims=True).astype(right)
     coarse = np.zeros(32, wrong)
@@ -190,11 +194,11 @@ def test_a_wrong_accumulator_is_refused_on_everyday_data(right, wrong):
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 10])
 def test_a_dropped_term_and_a_wrong_divisor_are_refused(dtype, mode, rows):
-    """One row too few, one too many in the divisor: refused for bags of ten and fewer.
+    """A dropped row, and a divisor too large by one, are refused for bags of up to ten rows.
 
-    Rows of one size are off by 1 / n of the mean, and the bound is (n + 3) * u of it, so that a
-    wrong divisor is refused up to n * (n + 4) * u < 1: 14 rows in bfloat16, 43 in half, 4000 in
-    single precision.
+    A wrong divisor changes a mean of n equal rows by about 1 / n of it, and the bound is (n + 3) *
+    u of it. So a wrong divisor is refused if n * (n + 4) * u < 1: up to 14 rows in bfloat16, 43 in
+    half, 4000 in single precision.
     """
     weight = (1 + np.arange(rows)[:, None] / 16).astype(dtype)
     call = reducing(weight, mode)
@@ -208,7 +212,7 @@ def test_a_dropped_term_and_a_wrong_divisor_are_refused(dtype, mode, rows):
 @QUICK
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=40), st.sampled_from(WEIGHT_DTYPES))
 def test_nothing_but_the_exact_sum_of_small_integers_passes(rows, dtype):
-    """Where no order of summation rounds, the neighbouring number is wrong already."""
+    """Where no order of summation rounds, only the exact sum passes, and not its neighbour."""
     call = reducing(np.array(rows, np.float64).astype(dtype)[:, None])
     total = rounded(call, sum(rows))
     assume(float(total[0, 0]) != 0)
@@ -222,7 +226,7 @@ def test_nothing_but_the_exact_sum_of_small_integers_passes(rows, dtype):
 @QUICK
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_quantum_divides_its_number(value):
-    """The quotient is an odd integer; zero is a multiple of everything."""
+    """A number is an odd multiple of its quantum; the quantum of 0 is infinite."""
     quantum = float(quantum_of(np.array([value]))[0])
     if value == 0:
         assert quantum == math.inf
@@ -233,14 +237,14 @@ def test_a_quantum_divides_its_number(value):
 
 
 def test_a_bound_beside_infinite_terms_is_none():
-    """What comes of infinite rows is an infinity or NaN, exactly."""
+    """The bound is zero beside infinite terms, whose sum is exactly infinite or NaN."""
     call = reducing(np.array([[np.inf], [1]], np.float32))
     assert bound("output", call, np.array([[np.inf]], np.float32)) == 0
 
 
 @pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
 def test_a_gradient_in_a_wrong_precision_is_refused(right, wrong):
-    """A row is named 64 times, and its upstream gradients are made coarser."""
+    """A weight gradient from upstream gradients in a coarser precision is refused."""
     upstream = np.random.default_rng(0).standard_normal((64, 8)).astype(right)
     inputs = {"weight": np.ones((2, 8), right), "indices": np.zeros(64, np.int64)}
     call = Call(Operation.EMBEDDING, {**inputs, "grad_output": upstream})
@@ -253,7 +257,7 @@ def test_a_gradient_in_a_wrong_precision_is_refused(right, wrong):
 
 @pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
 def test_a_gradient_for_factors_in_a_wrong_precision_is_refused(right, wrong):
-    """An inner product of a row and its upstream gradient, both made coarser; each on its own."""
+    """A gradient for per_sample_weights from rows in a coarser precision is refused."""
     random = np.random.default_rng(0)
     weight, upstream = (random.standard_normal((4, 64)).astype(right) for _ in range(2))
     inputs = {"weight": weight, "indices": np.arange(4)[:, None], "grad_output": upstream}
@@ -269,7 +273,10 @@ def test_a_gradient_for_factors_in_a_wrong_precision_is_refused(right, wrong):
 
 @pytest.mark.parametrize(("right", "wrong"), [(np.float64, np.float32), (np.float32, np.float16)])
 def test_a_row_shortened_in_a_wrong_precision_is_refused(right, wrong):
-    """Long rows show it: PyTorch's own departure from the norm, 1e-7, is small beside them."""
+    """A row that max_norm shortened in a coarser precision is refused.
+
+    The rows are long, so that the 1e-7 that PyTorch adds to the norm does not matter.
+    """
     weight = 1000 * np.random.default_rng(0).standard_normal((4, 8)).astype(right)
     call = Call(Operation.EMBEDDING, {"weight": weight, "indices": np.arange(3)}, {"max_norm": 1.0})
     norms = np.linalg.norm(weight.astype(np.float64), axis=1, keepdims=True)
@@ -283,7 +290,7 @@ def test_a_row_shortened_in_a_wrong_precision_is_refused(right, wrong):
 
 
 def test_an_infinite_max_norm_shortens_nothing():
-    """A row of zeros stays one: nothing is multiplied by infinity, without a word of NumPy's."""
+    """An infinite max_norm changes no row, not even one of zeros or infinities."""
     weight = np.array([[0.0, 0.0], [3.0, 4.0], [np.inf, 1.0]], np.float32)
     inputs = {"weight": weight, "indices": np.arange(3)}
     call = Call(Operation.EMBEDDING, inputs, {"max_norm": float("inf")})
@@ -291,7 +298,7 @@ def test_an_infinite_max_norm_shortens_nothing():
 
 
 def test_the_sign_of_an_uncertain_gradient_leaves_a_first_step_open():
-    """Where rounding decides the sign, either step is right; where nothing is rounded, only one."""
+    """Where rounding decides a gradient's sign, a first Adagrad step may go either way."""
     upstream = np.array([[0.1, 1], [0.2, 1], [-0.3, -2]], np.float32)
     inputs = {"weight": np.zeros((1, 2), np.float32), "indices": np.zeros(3, np.int64)}
     call = Call(Operation.EMBEDDING, {**inputs, "grad_output": upstream})
@@ -305,7 +312,7 @@ LONG = [29, 31, 33, 49, 64, 253, 257, 300, 1000, 2100, 4097, 20000]
 
 
 def positive(count, dtype):
-    """Return so many rows of numbers between 0 and 1, in a dtype."""
+    """Return a column of `count` numbers between 0 and 1, in a dtype."""
     return np.random.default_rng(count).uniform(0.0, 1.0, (count, 1)).astype(dtype)
 
 
@@ -313,7 +320,7 @@ def positive(count, dtype):
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 @pytest.mark.parametrize("count", LONG)
 def test_no_bound_of_a_sum_reaches_an_eighth_of_it(count, dtype, mode):
-    """However long a bag is: 0 and an eighth more are refused, and the rounded sum passes."""
+    """For bags of any length, 0 and results off by an eighth are refused."""
     call = reducing(positive(count, dtype), mode)
     total = float(sum(terms_of(call))) / (count if mode == "mean" else 1)
     expected = rounded(call, total)
@@ -327,19 +334,22 @@ def test_no_bound_of_a_sum_reaches_an_eighth_of_it(count, dtype, mode):
 
 @pytest.mark.parametrize(("dtype", "count"), [(ml_dtypes.bfloat16, 300), (np.float16, 2100)])
 def test_ones_that_are_no_longer_counted_are_missed(dtype, count):
-    """The mean of 300 ones in bfloat16, and of 2,100 in float16, is 1: not 0, nor 256 / 300."""
+    """A sum of ones that stopped growing is refused, unless it is near the right one.
+
+    Added from left to right, ones stop counting at 256 in bfloat16 and at 2048 in float16.
+    """
     call = reducing(np.ones((count, 1), dtype), "mean")
     stopped = float(add(call.inputs["weight"][:, 0], dtype)) / count
     assert passes(call, 1.0)
     assert not passes(call, 0.0)
-    assert passes(call, stopped) == (dtype is np.float16)  # 2048 / 2100 is near, 256 / 300 is not
+    assert passes(call, stopped) == (dtype is np.float16)  # 2048 / 2100 is near 1, 256 / 300 is not
     assert not passes(reducing(np.ones((4 * count, 1), dtype), "mean"), stopped / 4)
 
 
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 @pytest.mark.parametrize("count", LONG)
 def test_long_sums_in_pairs_or_in_single_precision_pass(count, dtype):
-    """Both are guaranteed the bound of a long sum, whatever the terms are."""
+    """Long sums pass whatever their terms, if added in pairs or in single precision."""
     rows = positive(count, dtype)[:, 0]
     for terms in (rows, -rows, np.where(np.arange(count) % 3, rows, -rows).astype(dtype)):
         call = reducing(terms[:, None])
@@ -352,18 +362,18 @@ def test_long_sums_in_pairs_or_in_single_precision_pass(count, dtype):
     [(ml_dtypes.bfloat16, 32), (ml_dtypes.bfloat16, 48), (np.float16, 256), (np.float16, 3800)],
 )
 def test_left_to_right_passes_where_it_is_likely_to_be_near(dtype, count):
-    """Where nothing is guaranteed any more, none of 1,000 sums of random terms fails."""
+    """Where left-to-right sums are not guaranteed but likely near, none of 1,000 fails."""
     assert not missed(dtype, count, sums=1000)
 
 
 @pytest.mark.parametrize(("dtype", "count"), [(ml_dtypes.bfloat16, 1000), (np.float16, 20000)])
 def test_left_to_right_fails_where_it_stops_counting(dtype, count):
-    """Numbers between 0 and 1 are lost beside a sum of hundreds in bfloat16, thousands in half."""
+    """Left-to-right sums in a narrow dtype fail where they are too long and stop growing."""
     assert missed(dtype, count, sums=200) > 0.99
 
 
 def missed(dtype, count, sums):
-    """Return the part of random sums, added from left to right, that is out of bounds."""
+    """Return the share of random sums, added from left to right, that are out of bounds."""
     weight = np.random.default_rng(0).uniform(0.0, 1.0, (count, sums)).astype(dtype)
     total = np.zeros(sums, dtype)
     for row in weight:
@@ -374,7 +384,7 @@ def missed(dtype, count, sums):
 
 
 def test_a_sum_that_no_arithmetic_knows_has_no_honest_bound():
-    """Products of the smallest numbers may be rounded to nothing, each of them."""
+    """Products of the smallest numbers may be rounded to zero, so their sum has no honest bound."""
     weight = np.full((2, 1), np.finfo(np.float16).smallest_subnormal)
     factors = np.full((1, 2), 1.5, np.float16)
     call = reducing(weight, per_sample_weights=factors)
@@ -385,7 +395,7 @@ def test_a_sum_that_no_arithmetic_knows_has_no_honest_bound():
 
 
 def test_a_sum_that_cancels_is_measured_by_its_terms():
-    """Half precision need keep no digit of 1 + 2**-11 - 1, but the bound is honest all the same."""
+    """The bound of a sum that cancels is honest, although it is wider than the sum itself."""
     call = reducing(np.array([[1], [2**-11], [-1]], np.float16))
     derived = bound_of("output", call, np.array([[2**-11]], np.float16))
     assert derived.is_honest
@@ -394,7 +404,7 @@ def test_a_sum_that_cancels_is_measured_by_its_terms():
 
 
 def known(spec, returns):
-    """Return a call and what is expected of it in full."""
+    """Return a spec's call, and the expected values of all its observations."""
     call = spec.call()
     answers = {}
     if any(isinstance(wanted, FromReference) for wanted in returns.observations.values()):
@@ -404,7 +414,7 @@ def known(spec, returns):
 
 
 def scored(case):
-    """Yield each call that a case scores, with what must come of it."""
+    """Yield each call that a case scores, with its expected result."""
     if isinstance(case.expectation, Returns):
         yield case.spec, case.expectation
     elif isinstance(case.expectation, Steps):
@@ -415,7 +425,10 @@ def scored(case):
 
 @pytest.mark.parametrize("path", spec_files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_no_scored_case_has_a_bound_wider_than_an_eighth(path):
-    """Of its value, or of its terms where the value is 0; stated tolerances too."""
+    """The bound of each scored case, derived or stated, is below an eighth of its value.
+
+    Where the value is 0, it is below an eighth of the terms.
+    """
     for case in load_spec(path).cases:
         if case.missing or case.large or case.level is Level.IMPLEMENTATION_DEFINED:
             continue

@@ -1,4 +1,4 @@
-"""The same cause has the same category in every backend: entries are held to what they say."""
+"""Deviations with the same cause have the same category in every backend."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPOSED = re.compile(
 DIVISION = re.compile(r"\b(0|zero) (/|over|by) (0|zero)\b|nothing to average|a sum over a count")
 SETTINGS = re.compile(r"stopped at its limit|takes from \d+ s")
 ENDED = re.compile(r"divides? by (zero|a width of 0)|stopped at its limit")
-"""What ends a process otherwise than memory that is not its own."""
+"""Words for an ended process that do not mean access to foreign memory."""
 
 LIBRARIES = re.compile(
     r"\b(cpu|cupy|eqx|equinox|fbgemm|flax|gather|jax|jnp|keras|lax|litert|mlx|mx|nn|nnx|np|numba|"
@@ -33,12 +33,12 @@ LIBRARIES = re.compile(
     r"triton|xla)\b"
 )
 ALIKE = 0.5
-"""The share of words that two reasons for the same have in common at least; others have less."""
+"""The least share of words that two reasons for the same departure have in common."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a file, as it is written there."""
+    """An entry of a deviations file, as it is written there."""
 
     place: str
     cases: tuple[str, ...]
@@ -48,11 +48,11 @@ class Entry:
 
     @property
     def words(self) -> frozenset[str]:
-        """What the reason says, whatever the library is called."""
+        """The words of the reason, without the names of libraries."""
         return frozenset(re.findall(r"-inf|[a-z]{2,}|\d+", LIBRARIES.sub("", self.reason.lower())))
 
     def is_of(self, name: str) -> bool:
-        """Tell whether the entry names cases of a family."""
+        """Return whether the entry names cases of a family."""
         return globs([family(case) + "*" for case in self.cases]).fullmatch(name) is not None
 
 
@@ -79,7 +79,7 @@ def family(case: str) -> str:
 
 
 def contradictions(entries: list[Entry]) -> list[str]:
-    """List the pairs that say the same of the same departure of a family, and differ in cause."""
+    """List pairs of entries on the same departure that give alike reasons but different causes."""
     words = {entry: entry.words for entry in entries}
     found = [
         (one, other)
@@ -102,7 +102,7 @@ def _families() -> frozenset[str]:
 
 
 def misjudged(entry: Entry) -> list[str]:
-    """List what the words of an entry's reason say against its cause."""
+    """List the contradictions between the words of an entry's reason and its cause."""
     cause, reason = entry.cause, entry.reason
     says_settings = SETTINGS.search(reason) is not None
     rules = {
@@ -126,17 +126,17 @@ def misjudged(entry: Entry) -> list[str]:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.place)
 def test_a_reason_speaks_of_its_cause(entry):
-    """Memory, a composition and limits are spoken of where they are the cause, and only there."""
+    """A reason mentions memory, a composition or limits exactly if that is its cause."""
     assert not misjudged(entry)
 
 
 def test_the_same_cause_is_named_alike_in_every_family():
-    """Who says the same of the same departure of a case, whatever its library, names one cause."""
+    """Entries with alike reasons for the same departure name the same cause, in any library."""
     assert not contradictions(ENTRIES)
 
 
 def test_a_reason_stands_for_one_cause():
-    """The same words, but for the names of libraries, never name two causes."""
+    """Equal reasons, apart from names of libraries, never have different causes."""
     causes: dict[frozenset[str], set[Cause]] = {}
     for entry in ENTRIES:
         causes.setdefault(entry.words, set()).add(entry.cause)
@@ -161,12 +161,12 @@ def _made(cause: Cause, reason: str, happens: str = "wrong-value") -> Entry:
     ],
 )
 def test_a_reason_that_says_otherwise_is_found(entry, words):
-    """Each rule finds what it is about."""
+    """Each rule finds an entry that breaks it."""
     assert any(words in found for found in misjudged(entry))
 
 
 def test_a_division_that_two_libraries_are_charged_with_is_found():
-    """The same division, documented in one backend's file and composed in another's."""
+    """The same division is found if one file calls it documented and another composed."""
     one = _made(
         Cause.DOCUMENTED, "JAX has no bags; a mean is a sum over a count, and 0 / 0 is NaN."
     )
@@ -184,5 +184,5 @@ def test_a_division_that_two_libraries_are_charged_with_is_found():
 
 
 def test_every_category_is_reached():
-    """Each cause is that of some entry, so that no rule here is about nothing."""
+    """Each cause has at least one entry, so that no rule is untested."""
     assert {entry.cause for entry in ENTRIES} == set(CATEGORIES)

@@ -1,4 +1,4 @@
-"""The smoke test finds every fault of an adapter, and none in adapters that have none."""
+"""`embcheck check-backend` finds every fault of an adapter, and none in sound adapters."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ HEARD: dict[str, list[tuple[str, str]]] = {}
 
 @cache
 def smoke(backend):
-    """Return the smoke test of a backend, made once."""
+    """Return the smoke test of a backend; it runs once."""
     heard = HEARD.setdefault(backend, [])
     return smoke_test(
         backend,
@@ -86,14 +86,14 @@ def smoke(backend):
 
 
 def messages(backend, check, status):
-    """Return what a check found with some status."""
+    """Return a check's messages that have some status."""
     found = smoke(backend).findings
     return [f.message for f in found if (f.check, f.status) == (check, status)]
 
 
 @pytest.mark.parametrize(("backend", "check", "words"), BROKEN)
 def test_a_broken_adapter_fails(backend, check, words):
-    """The check that the fault is for fails, says what is wrong, and what to do."""
+    """The check for a fault fails, says what is wrong, and gives advice."""
     assert any(words in message for message in messages(backend, check, Status.FAIL))
     assert all(f.advice for f in smoke(backend).findings if f.status is Status.FAIL)
     assert smoke(backend).exit_code is ExitCode.DEPARTS
@@ -101,19 +101,19 @@ def test_a_broken_adapter_fails(backend, check, words):
 
 @pytest.mark.parametrize(("backend", "check", "status", "words"), HINTS)
 def test_what_is_no_fault_of_the_adapter_does_not_fail(backend, check, status, words):
-    """Wrong values are for the suite; what cannot be known is a warning."""
+    """A wrong value is only noted, and what may be a fault is a warning: neither fails."""
     assert any(words in message for message in messages(backend, check, status))
     assert smoke(backend).exit_code is ExitCode.CONFORMS
 
 
 def test_a_capability_is_tried_in_the_operations_that_there_are():
-    """A backend that has no lookups is not asked for them."""
+    """A capability is tried in the declared operations only, also if there is no plain lookup."""
     assert messages("zoo-two-faults", "capabilities", Status.PASS)
 
 
 @pytest.mark.parametrize("backend", DEFAULT)
 def test_the_default_adapters_pass(backend):
-    """No adapter of ours fails a check, where its library is; nox asks the others."""
+    """The default adapters pass all checks, where their library is installed."""
     try:
         test = smoke_test(backend, timeout=300)
     except BackendUnavailable as reason:
@@ -130,7 +130,7 @@ def test_the_default_adapters_pass(backend):
     ],
 )
 def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
-    """The device that the name promises, and the backend whose work is continued, are looked at."""
+    """An info that contradicts the backend's name, or names an unknown source, is a warning."""
     how = {Operation.EMBEDDING: Provided(Provision.NATIVE, "lookup")}
     fields = {"id": "x", "library": "x", "version": "1", "operations": how}
     (found,) = check_info(BackendInfo(**{**fields, **info}), name)
@@ -139,14 +139,14 @@ def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
 
 
 def test_scripts_are_told_of_in_one_way():
-    """No check says that there are no scripts where another one ran some."""
+    """No check says that there are no scripts if another check ran some."""
     said = [one.message for one in smoke("zoo-unpacks-the-shape").findings]
     assert any("1 ran alone, and answer as the adapter does" in message for message in said)
     assert not any("writes none" in message for message in said)
 
 
 def test_of_how_many_calls_the_library_alone_is_known_is_said():
-    """Of all, of some, or of none, and why."""
+    """A message says for how many calls the library alone was asked: all, some, or none and why."""
     call = Call(Operation.EMBEDDING, {})
     one, two, three = (Exchange(Question(t, call), Answered({}), 0) for t in "abc")
     alone = Alone({"a": Answered({}), "b": Errored("it does not run")}, {"c": "no script"})
@@ -157,7 +157,7 @@ def test_of_how_many_calls_the_library_alone_is_known_is_said():
 
 
 def test_the_checks_are_told_as_they_begin():
-    """A listener hears of each check before it is through."""
+    """A listener is told of each check before it ends."""
     smoke("zoo-claims-too-much")
     heard = HEARD["zoo-claims-too-much"]
     for name in ("starts", "operations", "capabilities", "lifetime", "options", "thunk"):
@@ -166,7 +166,7 @@ def test_the_checks_are_told_as_they_begin():
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_long_check_gives_signs_of_life_where_there_is_no_terminal(monkeypatch, more):
-    """Each ten seconds, a line on stderr says which check is at work, and stdout has none."""
+    """Without a terminal, a line on stderr regularly names the running check; stdout has none."""
     monkeypatch.setattr(progress, "SECONDS", 0.01)
     done = CliRunner().invoke(main, ["check-backend", "zoo-dies-on-import", *more])
     signs = done.stderr.splitlines()
@@ -176,7 +176,7 @@ def test_a_long_check_gives_signs_of_life_where_there_is_no_terminal(monkeypatch
 
 
 def test_what_a_check_found_often_is_told_once():
-    """What is wrong and how often, and below that what to do."""
+    """A repeated finding is told once with its count, followed by the advice."""
     found = blocks(smoke("zoo-casts-indices").findings)
     ((head, advice),) = [block for block in found if block[0].startswith("FAIL")]
     assert "more: --json)" in head
@@ -184,7 +184,7 @@ def test_what_a_check_found_often_is_told_once():
 
 
 def test_the_terminal_has_lines_that_fit():
-    """No line is longer than a terminal is wide; each FAIL is followed by what to do."""
+    """No line is longer than 80 columns, and each FAIL is followed by advice."""
     shown = embcheck("check-backend", "zoo-casts-and-tells").stdout.splitlines()
     assert max(map(len, shown)) <= 80
     starts = [line[:4] for line in shown if not line.startswith("         ")]
@@ -194,7 +194,7 @@ def test_the_terminal_has_lines_that_fit():
 
 
 def test_exit_codes_and_json():
-    """A sound adapter exits with 0, a broken one with 1, an unknown or absent one with 2."""
+    """The exit code is 0 for a sound adapter, 1 for a broken one, 2 for an unavailable one."""
     sound = embcheck("check-backend", "numpy-reference", "--json")
     assert sound.returncode == 0, sound.stderr
     data = json.loads(sound.stdout)
@@ -216,9 +216,9 @@ def test_exit_codes_and_json():
 
 
 def test_a_class_without_a_module_is_looked_past():
-    """Paddle's PyLayer is one; what lies behind it is overwritten all the same."""
+    """A class without `__module__`, like Paddle's PyLayer, does not stop the overwriting."""
     found: dict[str, object] = {}
-    exec("made = type('made', (), {})", found)  # its globals have no __name__
+    exec("made = type('made', (), {})", found)  # There is no __name__ to take.
     assert not hasattr(found["made"], "__module__")
     kept = np.arange(3.0)
     overwrite([found["made"], [kept]], {"output": kept.copy()}, [], "adapter")

@@ -1,4 +1,4 @@
-"""The smoke test finds options, compositions and lifetimes that an adapter has wrong."""
+"""The smoke test finds options, compositions and lifetimes that an adapter gets wrong."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ DYING |= {"dies-with-its-program"}
 
 
 SHOWN = {"int8-row", "uint4-row", "nf4-block64"}
-"""Schemes of which each misreading is tried here; of all 20, that takes half a minute."""
+"""Schemes whose misreadings are all tried here; trying those of all 20 takes half a minute."""
 
 
 class Here:
-    """A worker without a process of its own, which would take longer than what is asked."""
+    """A worker without a process of its own, which starts faster than a real one."""
 
     printed_bytes = 0
 
@@ -108,15 +108,15 @@ class Here:
 
 @pytest.fixture(scope="module")
 def reference():
-    """Return the reference."""
-    gc.freeze()  # Garbage is collected in each call that is made step by step.
+    """Yield a worker of the reference, in this process."""
+    gc.freeze()  # Calls made step by step collect garbage each time; this keeps that fast.
     yield Here("numpy-reference")
     gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
 def found(reference):
-    """Return what the checks of this page find in an animal of the zoo, made once."""
+    """Return a function that runs these checks on a zoo backend, once, and returns the findings."""
 
     @cache
     def find(animal):
@@ -140,7 +140,7 @@ def found(reference):
 
 @pytest.mark.parametrize(("animal", "check", "words"), FAULTY)
 def test_a_faulty_adapter_fails(found, animal, check, words):
-    """The finding says what is wrong; its advice is one short line."""
+    """A faulty adapter fails with a message that says what is wrong, and short advice."""
     failed = [one for one in found(animal) if one.status is Status.FAIL]
     assert any(words in one.message for one in failed if one.check == check), failed
     assert all(0 < len(one.advice) <= 100 for one in failed)
@@ -148,21 +148,21 @@ def test_a_faulty_adapter_fails(found, animal, check, words):
 
 @pytest.mark.parametrize("animal", HONEST)
 def test_an_honest_adapter_passes(found, animal):
-    """The same without the mistake has nothing but passes."""
+    """An honest adapter passes all of these checks."""
     assert {one.status for one in found(animal)} == {Status.PASS}
 
 
 @pytest.mark.parametrize(("animal", "check", "words"), NOT_KNOWN)
 def test_what_may_be_the_library_s_is_a_warning(found, animal, check, words):
-    """A departure that no known mistake explains, or that a script shows to be the library's."""
+    """A departure is a warning if no known mistake explains it, or if the library departs too."""
     warned = [one for one in found(animal) if one.status is Status.WARN]
     assert any(words in one.message for one in warned if one.check == check), warned
 
 
 def test_each_option_is_tried_and_each_mistake_shows(reference):
-    """No trial is blind: the right answer is none by any misreading, but those that say the same.
+    """Each option is tried, and each misreading of it changes the answer.
 
-    A misreading that changes nothing would let an honest adapter fail, or a wrong one pass.
+    A misreading that changed nothing would let an honest adapter fail, or a wrong one pass.
     """
     info = reference.info
     tried = [trial for operation in info.operations for trial in trials(operation, info)]
@@ -172,7 +172,7 @@ def test_each_option_is_tried_and_each_mistake_shows(reference):
         right = reference.ask(trial.question.call)
         assert isinstance(right, Answered), trial.question.title
         if trial.question.call.operation.is_fresh:
-            continue  # Each draws its own weight; the zoo tests these.
+            continue  # A fresh module draws its own weight; zoo backends test these options.
         if trial.option == "scheme":
             assert other_scheme(reference, trial, right) is None, trial.question.title
             is_asked = trial.question.call.option("scheme") in SHOWN
@@ -185,7 +185,7 @@ def test_each_option_is_tried_and_each_mistake_shows(reference):
 
 
 def test_a_slow_backend_is_asked_less_and_the_output_says_so(reference):
-    """Without time, one plain call of each operation is made; what is left out is counted."""
+    """Out of CPU time, only one plain call of each operation is made; skipped calls are counted."""
     interview = Interview(Here("zoo-reads-rightly"), reference, "", 60, CpuBudget(0))
     _, working = check_operations(interview)
     assert [len(asked) for asked in working.values()] == [1] * len(working)
@@ -198,7 +198,7 @@ def test_a_slow_backend_is_asked_less_and_the_output_says_so(reference):
 
 
 def test_a_script_that_was_not_run_for_lack_of_time_accuses_nobody(reference):
-    """The library alone may do the same: what would be a failure is a warning."""
+    """A departure whose script was not run, for lack of time, is only a warning."""
     interview = Interview(Here("zoo-denies-the-limit"), reference, sys.executable, 60)
     _, working = check_operations(interview)
     tried = try_options(interview, {Operation.EMBEDDING: working[Operation.EMBEDDING]})
@@ -208,6 +208,6 @@ def test_a_script_that_was_not_run_for_lack_of_time_accuses_nobody(reference):
 
 
 def test_each_operation_has_trials(reference):
-    """Each operation with options is tried in one of its own at least."""
+    """Each operation has at least one trial of an option."""
     for operation in set(reference.info.operations) - {Operation.PROBE}:
         assert list(trials(operation, reference.info)), operation

@@ -1,4 +1,4 @@
-"""The commands, their exit codes, and what they leave behind."""
+"""The commands, their exit codes, and the files they write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_help_imports_no_array_library():
 
 
 def test_a_run_does_not_wait_for_statistics(tmp_path):
-    """`embcheck run` judges without SciPy, which only timings need and which takes a second."""
+    """`embcheck run` does not import SciPy, which only timings need and which takes a second."""
     words = ["run", "-b", "numpy-reference", "--specs", str(SMALL), "--out", str(tmp_path)]
     code = (
         "import sys; from embcheck.cli.main import main\n"
@@ -92,7 +92,7 @@ def test_a_run_does_not_wait_for_statistics(tmp_path):
     ],
 )
 def test_exit_codes(tmp_path, arguments, code, words):
-    """Each ending of a run has its exit code, and a mistake is told in a sentence."""
+    """Each way a run can end has its exit code, and mistakes are reported in a sentence."""
     done = embcheck_here("run", *arguments, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert words in done.stderr
@@ -100,7 +100,7 @@ def test_exit_codes(tmp_path, arguments, code, words):
 
 
 def test_a_run_leaves_results_and_junit(tmp_path):
-    """A run writes a header, one line a result, a footer, and a JUnit file."""
+    """A run writes a header, one line for each result, a footer, and a JUnit file."""
     done = embcheck(
         "run", "-b", "numpy-reference", "-b", "zoo-wraps-negatives", "--specs", SMALL,
         "--out", tmp_path, cwd=tmp_path,
@@ -120,7 +120,7 @@ def test_a_run_leaves_results_and_junit(tmp_path):
 
 
 def test_one_case_of_each_clause_for_every_backend(tmp_path):
-    """--quick covers all clauses but those of ladders, says so, and misses no known deviation."""
+    """--quick covers all clauses but those that only ladders ask for, and says so."""
     pytest.importorskip("torch")
     done = embcheck(
         *("run", "-b", "numpy-reference", "-b", "torch-eager", "--quick"),
@@ -144,7 +144,7 @@ def test_one_case_of_each_clause_for_every_backend(tmp_path):
 
 
 def test_an_unavailable_backend_is_not_run_and_the_others_are(tmp_path):
-    """One absent device leaves the other backends alone, and shows as not-run with its reason."""
+    """An unavailable backend is `not-run` with its reason, and the other backends are run."""
     done = embcheck(
         "run", "-b", "zoo-unavailable", "-b", "numpy-reference", "--specs", SMALL,
         "--out", tmp_path, cwd=tmp_path,
@@ -160,7 +160,7 @@ def test_an_unavailable_backend_is_not_run_and_the_others_are(tmp_path):
 
 def test_an_interruption_leaves_a_readable_partial_record(tmp_path):
     """Ctrl-C while a backend hangs leaves the results so far, marked as partial."""
-    # What is started in the background of a script ignores SIGINT, and so would its child.
+    # A background job of a script ignores SIGINT, and its children inherit that.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "from embcheck.cli.main import main; main()"
     arguments = ["run", "-b", "zoo-hangs", "--specs", str(SMALL), "--out", str(tmp_path)]
@@ -199,7 +199,7 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
 
 
 def test_check_knows_clauses_and_workloads(tmp_path):
-    """A file in a folder of workloads or clauses is held to its own schema."""
+    """A file in a folder of workloads or clauses is checked against its own schema."""
     for folder, text in (("workloads", "id: X\ntitel: x\n"), ("clauses", "clause: []\n")):
         path = tmp_path / folder / "x.yaml"
         path.parent.mkdir()
@@ -210,7 +210,7 @@ def test_check_knows_clauses_and_workloads(tmp_path):
 
 
 def test_backends_tells_who_is_here_and_why_not(monkeypatch):
-    """`embcheck backends --json` lists every known backend with its info or the reason."""
+    """`embcheck backends --json` lists each known backend with its info, or why it has none."""
     names = ("numpy-reference", "zoo-unavailable", "zoo-dies-on-import")
     known = {name: point for name, point in discovery.known_backends().items() if name in names}
     monkeypatch.setattr(discovery, "known_backends", lambda: known)

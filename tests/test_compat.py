@@ -1,4 +1,4 @@
-"""Features, what decides them, and the data that ships: never `yes` from a part."""
+"""The support of features, how cases decide it, and the data that ships."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from embcheck.reports.migration.differences import migration
 
 
 def case(name="embedding/lookup/a", *, level="documented", operation="embedding", **more):
-    """Return a case with a small call; `more` are options, or `inputs`."""
+    """Return a case with a small call; `more` are its options, or `inputs`."""
     inputs = {
         "weight": {"dtype": "float32", "shape": [4, 3]},
         "indices": {"dtype": "int64", "shape": [2]},
@@ -39,7 +39,7 @@ def case(name="embedding/lookup/a", *, level="documented", operation="embedding"
 
 
 def finding(outcome, kind=None, *, of=None, deviation=None):
-    """Return a finding with an outcome, as a run records it."""
+    """Return a result of a case with some outcome, as a merged run has it."""
     line = of or case()
     silent = None if kind is None else kind != "rejected-valid"
     result = ResultLine(
@@ -78,13 +78,13 @@ LACKING = finding("unsupported")
     ],
 )
 def test_a_feature_is_decided_by_all_of_its_cases(findings, without, support, how):
-    """`yes` needs every result; of several ways to fail, the worst counts."""
+    """A feature is `yes` only if all results pass; of several ways to fail, the worst counts."""
     decided = decision(findings, without)
     assert (decided.support, decided.how) == (support, how)
 
 
 def test_what_departs_by_chance_fails_also_if_it_did_not():
-    """A known deviation that happens sometimes is no `yes` on a good day."""
+    """A deviation that happens only sometimes counts as a failure even where it did not happen."""
     entry = KnownDeviation("bug", "crashed", "It dies at times.", sometimes=True)
     decided = decision([PASSED, finding("deviated", deviation=entry)])
     assert (decided.support, decided.how) == (Support.PARTLY, How.DYING)
@@ -114,13 +114,13 @@ def test_what_departs_by_chance_fails_also_if_it_did_not():
     ],
 )
 def test_a_condition_holds_for_all_that_fail_and_for_none_that_pass(some, others, said):
-    """What both have in common is no condition; where none is found, the share is told."""
+    """A condition names what only failing cases have in common; without one, the share is given."""
     found = phrase(some, others)
     assert set(found.split()) == set(said.split())
 
 
 def test_every_scored_clause_has_one_feature():
-    """The shipped file says so, or it does not load."""
+    """The shipped features load, and no clause belongs to two of them."""
     features = shipped_features().features
     assert 60 <= len(features) <= 101
     owners = [clause for feature in features.values() for clause in feature.clauses]
@@ -141,7 +141,7 @@ def test_every_scored_clause_has_one_feature():
     ],
 )
 def test_a_mistake_in_the_features_is_told_with_its_line(tmp_path, change, said):
-    """A clause in two features or in none, a name twice."""
+    """A mistake in the features file is reported with the file and what is wrong."""
     text = files("embcheck.specs").joinpath("features.yaml").read_text("utf-8")
     assert change[0] in text
     file = tmp_path / "features.yaml"
@@ -153,7 +153,7 @@ def test_a_mistake_in_the_features_is_told_with_its_line(tmp_path, change, said)
 
 
 def test_what_another_feature_lacks_is_left_to_that_feature():
-    """A lookup is no worse where `max_norm` fails, or padding is not offered; it is told."""
+    """A failing or missing option does not make plain lookups worse, but is listed as apart."""
     cases = [case(f"embedding/lookup/{number}") for number in range(4)]
     options = [case("embedding/lookup/a", max_norm=1.0), case("embedding/lookup/b", padding_idx=0)]
     merged = merged_of(
@@ -173,7 +173,10 @@ def test_what_another_feature_lacks_is_left_to_that_feature():
     ],
 )
 def test_what_a_feature_is_about_is_never_left_to_another(of_sparse, support, how):
-    """Adagrad on dense gradients, half of the cases, is only a control of that on sparse ones."""
+    """A feature about an option counts failures with that option as its own.
+
+    Adagrad on dense gradients, half of these cases, is only a control of Adagrad on sparse ones.
+    """
     dense = [case(f"embedding/optimisers/{number}") for number in range(2)]
     sparse = [case(f"embedding/optimisers/{name}", sparse=True) for name in "ab"]
     merged = merged_of(
@@ -186,7 +189,7 @@ def test_what_a_feature_is_about_is_never_left_to_another(of_sparse, support, ho
 
 
 def test_a_mistake_beside_an_option_that_fails_still_counts():
-    """A bad index that is answered is no matter of the option beside it."""
+    """An accepted bad index counts as a failure even beside an option that fails elsewhere."""
     lines = [case(f"embedding/bounds/{number}", level="domain") for number in range(3)]
     bad = case("embedding/bounds/a", level="domain", max_norm=1.0)
     wrong = case("embedding/max_norm/a", max_norm=1.0)
@@ -199,7 +202,7 @@ def test_a_mistake_beside_an_option_that_fails_still_counts():
 
 
 def test_a_case_of_the_suite_without_a_result_leaves_its_feature_unknown():
-    """A quick run has none of most cases."""
+    """A feature is unknown while cases of it have no result, as after a quick run."""
     merged = merged_of((case(), "passed"))
     feature = Feature("lookup", "An index gives a row.", ("EMB-LOOK-01",))
     suite = load_spec(suite_root() / "embedding" / "lookup.yaml").cases
@@ -208,7 +211,7 @@ def test_a_case_of_the_suite_without_a_result_leaves_its_feature_unknown():
 
 
 def test_tables_of_each_dtype_are_decided_alone():
-    """What fails for one dtype only is no reason against another."""
+    """A feature's support is decided for each dtype of tables separately."""
     half = {"weight": {"dtype": "float16", "shape": [4, 3]}}
     merged = merged_of((case(), "passed"), (case("embedding/lookup/b", inputs=half), "failed"))
     feature = Feature("lookup", "An index gives a row.", ("EMB-LOOK-01",))
@@ -219,7 +222,7 @@ def test_tables_of_each_dtype_are_decided_alone():
 
 
 def merged_of(*outcomes):
-    """Return the merged run of a backend `b`, by what its cases came to."""
+    """Return the merged run of a backend `b`, given pairs of a case and its outcome."""
     kinds = {"failed": ("failed", "wrong-value"), "accepted": ("failed", "accepted-invalid")}
     findings = [
         finding(*kinds.get(outcome, (outcome, None)), of=line) for line, outcome in outcomes
@@ -231,7 +234,7 @@ def merged_of(*outcomes):
 
 
 def data_with(**backends):
-    """Return data of backends, each with what it makes of some features."""
+    """Return data of backends, given each backend's support of features."""
     shipped = compat.shipped()
     columns = {
         name: compat.Column(name, "lib", "1", "cpu", "2026-01-01", features)
@@ -265,7 +268,7 @@ ABSENT, UNKNOWN = compat.Supported("absent"), compat.Supported("unknown")
     ],
 )
 def test_a_move_loses_gains_or_keeps_a_feature(was, now, what):
-    """What is not known is neither, and what is not offered is never a gain."""
+    """A move loses, gains or keeps a feature; if either side is unknown, so is the result."""
     data = data_with(old={"bag.sum": was}, new={"bag.sum": now})
     found = migration(data, "old", "new")
     lost = [name for change in found.lost for name in change.features]
@@ -274,7 +277,7 @@ def test_a_move_loses_gains_or_keeps_a_feature(was, now, what):
 
 
 def test_what_is_lost_for_one_reason_is_told_once_and_the_worst_first():
-    """Two features with one reason are one change; a silent one stands before a loud one."""
+    """Features lost for the same reason are one change; silent changes come before loud ones."""
     data = data_with(
         old=dict.fromkeys(("bag.sum", "bag.mean", "bag.max"), YES),
         new={"bag.sum": PART, "bag.mean": SILENT, "bag.max": PART},
@@ -293,16 +296,17 @@ def test_what_is_lost_for_one_reason_is_told_once_and_the_worst_first():
     ],
 )
 def test_a_migration_is_shown_with_an_exit_code(words, code, said):
-    """1 where something is lost."""
+    """`embcheck migrate` exits with 1 if something is lost, 0 if not, 2 for an unknown name."""
     result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["migrate", *words])
     assert said in result.output
     assert result.exit_code == code
 
 
 def test_the_shipped_data_is_of_the_shipped_features():
-    """What a changed clause decides is stale until the matrix is run again; see CONTRIBUTING.
+    """The shipped data are not stale, fit their schema, and are written in their usual form.
 
-    Where this fails, it names the features, each with the backends that are to be run again.
+    Where this fails, it names the features whose clauses changed, each with the backends that are
+    to be run again; see CONTRIBUTING.md.
     """
     data = compat.shipped()
     assert stale(data) == {}
@@ -314,7 +318,7 @@ def test_the_shipped_data_is_of_the_shipped_features():
 
 
 def test_a_program_asks_by_name():
-    """The value is typed; an unknown name is an error that lists what there is."""
+    """`supports` returns a typed value for a backend and a feature, and refuses unknown names."""
     found = compat.supports("torch-eager", "lookup")
     assert (found.support, found.how) == ("yes", None)
     bounds = compat.supports("jax-take", "lookup.negative")
@@ -335,7 +339,7 @@ def test_a_program_asks_by_name():
     ],
 )
 def test_the_command_answers_within_80_columns(words, said):
-    """For everything, one backend, one feature, or both in any order."""
+    """`embcheck compat` fits 80 columns, for all, a backend, a feature, or both in any order."""
     result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["compat", *words])
     assert result.exit_code == 0
     assert said in result.output
@@ -344,7 +348,7 @@ def test_the_command_answers_within_80_columns(words, said):
 
 
 def test_a_yes_says_that_calls_with_what_is_lacking_do_not_count():
-    """JAX has no `max_norm`: that says nothing of its lookups, and is told."""
+    """A `yes` says if calls with options that the backend lacks were not counted."""
     left = "Not counted: calls that also use something that it does not offer"
     for backend, is_said in (("jax-index", True), ("torch-eager", False)):
         output = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["compat", backend, "lookup"]).output
@@ -354,7 +358,7 @@ def test_a_yes_says_that_calls_with_what_is_lacking_do_not_count():
 
 @pytest.mark.parametrize("words", [["lookup.negativ"], ["jax-take", "jax-take"], ["--out", "x"]])
 def test_an_unknown_name_is_a_usage_error(words):
-    """With what is known instead."""
+    """An unknown or misplaced name is a usage error."""
     result = CliRunner().invoke(main, ["compat", *words])
     assert result.exit_code == 2
 
@@ -363,7 +367,7 @@ def test_an_unknown_name_is_a_usage_error(words):
     "text", ["", "[]", "{}", '{"format": 2}', "[" * 100_000, '{"format": 1, "reasons": 3}']
 )
 def test_a_broken_file_is_an_error_and_no_traceback(text):
-    """Data is made by one program and read by another."""
+    """A broken data file is a CompatError."""
     with pytest.raises(compat.CompatError):
         compat.parse(text, "file")
     assert not Path("file").exists()

@@ -1,4 +1,4 @@
-"""Data on compatibility: joined with older data, by version, and as badges."""
+"""Compatibility data: joined with older data, compared by version, and shown as badges."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ LOUD, UNKNOWN = Supported("no", "loudly", "refused"), Supported("unknown")
 
 
 def column(name="b", *, version="1.0", date="2026-01-01", suite="s", **features):
-    """Return a column with some answers, by feature."""
+    """Return the data of a backend, given its support of features."""
     return Column(name, "lib", version, "cpu", date, features, suite)
 
 
 def data(*columns, **digests):
-    """Return data of columns; `digests` of features that are not decided by the usual clauses."""
+    """Return data of backends; `digests` are those of features with changed clauses."""
     names = {name for each in columns for name in (*each.features, *digests)}
     says = {name: f"About {name}." for name in sorted(names)}
     known = {name: digests.get(name, "0") for name in says}
@@ -69,14 +69,14 @@ def data(*columns, **digests):
 
 
 def said(print_, *arguments):
-    """Return what is printed at 80 columns."""
+    """Return what a function prints at 80 columns."""
     out = StringIO()
     print_(*arguments, Console(file=out, width=80, highlight=False, markup=False))
     return out.getvalue()
 
 
 def test_a_part_of_the_suite_never_replaces_answers_by_the_whole():
-    """A quick run keeps them, a whole run replaces them, and what is new is taken as it is."""
+    """A run of part of the suite adds new backends, but replaces no answers of a whole run."""
     old = data(column(lookup=YES), column("other", lookup=NO))
     quick = data(column(date="2026-02-02", lookup=UNKNOWN), column("new", lookup=UNKNOWN))
     kept = join(quick, old, wholly=())
@@ -92,7 +92,7 @@ def test_a_part_of_the_suite_never_replaces_answers_by_the_whole():
 
 
 def test_a_part_that_fails_where_the_whole_passed_is_told():
-    """It changes no answer, but is a reason to run the whole suite."""
+    """A failure in a partial run is reported, although it changes no answer."""
     old = data(column(lookup=YES, bag=NO, rare=replace(YES, apart=("sparse",))))
     part = data(column(version="2.0", lookup=NO, bag=LOUD, rare=LOUD))
     joined = join(part, old, wholly=())
@@ -102,7 +102,10 @@ def test_a_part_that_fails_where_the_whole_passed_is_told():
 
 
 def test_answers_by_older_clauses_are_kept_and_named_as_stale():
-    """Also through a second part; a whole run makes them fresh, and features go with their name."""
+    """Answers by changed clauses stay, marked as stale, until a whole run replaces them.
+
+    A feature that no longer exists is dropped.
+    """
     old = data(column(lookup=YES, bag=YES, gone=YES))
     part = data(column("x", lookup=YES, bag=YES, new=YES), lookup="1")
     first = join(part, old, wholly=("x",)).data
@@ -115,7 +118,7 @@ def test_answers_by_older_clauses_are_kept_and_named_as_stale():
 
 
 def test_stale_answers_are_named_with_their_backends():
-    """By the command in a line, and for CI."""
+    """Stale answers are listed with their backends, for the command and for CI."""
     shipped = compat.shipped()
     one = replace(shipped.backends["jax-take"], stale=("lookup",))
     older = replace(shipped, backends={**shipped.backends, "jax-take": one})
@@ -127,7 +130,7 @@ def test_stale_answers_are_named_with_their_backends():
 
 
 def test_answers_by_an_older_suite_say_so():
-    """Where the installed one has other cases; nothing where it is the same."""
+    """The output says if the installed suite is newer than the one of the answers."""
     here = replace(data(column(lookup=YES)), sources=compat.sources())
     assert said(lambda console: print_age(here, console)) == ""
     other = replace(here, sources="0")
@@ -137,7 +140,7 @@ def test_answers_by_an_older_suite_say_so():
 
 
 def whole_run(*, selection="", ended=True, outcome="passed", version="1.0", date="2026-01-01"):
-    """Return a run of one case that is not of the suite."""
+    """Return a complete run of one case that is not part of the suite."""
     line = CaseLine("embedding/lookup/own", "", "", ("EMB-LOOK-01",), "documented", "", {}, {})
     info = {"id": "b", "library": "lib", "version": version, "device": "cpu"}
     settings = {"selection": selection}
@@ -153,7 +156,7 @@ def whole_run(*, selection="", ended=True, outcome="passed", version="1.0", date
     [({}, True), ({"selection": "one case of each clause"}, False), ({"ended": False}, False)],
 )
 def test_a_run_is_whole_if_it_asked_all_and_came_to_its_end(words, is_whole):
-    """A part is none, and what was stopped is none."""
+    """A run is whole unless it selected cases or was stopped."""
     merged = merge([whole_run(**words)])
     assert asked_wholly(merged) == ({"b"} if is_whole else set())
     made = compat_of(merged).backends["b"]
@@ -161,7 +164,7 @@ def test_a_run_is_whole_if_it_asked_all_and_came_to_its_end(words, is_whole):
 
 
 def test_a_change_holds_since_the_version_that_shows_it():
-    """In the order of versions, which is not that of texts or days; by one suite alone."""
+    """Answers have a history by version, in the order of versions rather than of dates or texts."""
     runs = [
         column(version="0.10.1", date="2026-01-01", lookup=YES, bag=YES, one=NO),
         column(version="0.9.0", date="2026-01-02", lookup=NO, bag=YES),
@@ -181,7 +184,7 @@ def test_a_change_holds_since_the_version_that_shows_it():
         "  from 0.4.30 to 0.9.0 no (silently): wrong values",
         "  since 0.10.1 yes",
     ]
-    bag = made.supports("b", "bag")  # these runs say yes, the answer above says no
+    bag = made.supports("b", "bag")  # The runs by version say yes, the current answer says no.
     assert (bag.since, bag.history) == ("", (Since("0.4.30", "yes"),))
     text = said(print_answer, made, "b", "bag")
     assert "yes in all of them.\nThe answer above is of other cases: 1.0" in text
@@ -195,7 +198,7 @@ def test_a_change_holds_since_the_version_that_shows_it():
 
 
 def test_another_failure_is_a_change_and_the_same_answer():
-    """Of one feature, other cases may fail; it is supported as before."""
+    """Another reason for a failure is a new entry in the history, but the same support."""
     other = replace(NO, says="wrong shapes")
     runs = [column(version="1.0", lookup=NO), column(version="2.0", lookup=other)]
     found = with_versions(data(column(lookup=other)), runs).supports("b", "lookup")
@@ -211,13 +214,13 @@ def test_another_failure_is_a_change_and_the_same_answer():
     ],
 )
 def test_versions_that_cannot_be_compared_are_an_error(runs, says):
-    """A backend without answers, and what cannot be put in order."""
+    """Versions that cannot be ordered, or of a backend without answers, are an error."""
     with pytest.raises(CompatError, match=re.escape(says)):
         with_versions(data(column(lookup=YES)), runs)
 
 
 def test_what_is_known_of_versions_stays_until_the_clauses_change():
-    """Through a whole run, and through a part."""
+    """A feature's history survives whole and partial runs until its clauses change."""
     runs = [column(version=version, lookup=YES, bag=YES) for version in ("1.0", "2.0")]
     old = with_versions(data(column(lookup=YES, bag=YES)), runs)
     for wholly in ((), ("b",)):
@@ -229,7 +232,7 @@ def test_what_is_known_of_versions_stays_until_the_clauses_change():
 
 @pytest.mark.parametrize("is_quantized", [True, False])
 def test_a_version_may_lack_cases_that_are_not_for_its_backend(monkeypatch, tmp_path, is_quantized):
-    """They were added since, for others; one of its own that only one version was asked is not."""
+    """An older version may lack new cases that its backend does not support, but no others."""
     newer = next(
         case.id for case in suite_cases() if case.spec.operation.is_quantized is is_quantized
     )
@@ -259,12 +262,12 @@ SHIELDS = {
     *("schemaVersion", "label", "message", "color", "labelColor", "isError", "namedLogo"),
     *("logoSvg", "logoColor", "logoSize", "style", "cacheSeconds"),
 }
-"""The fields that https://shields.io/badges/endpoint-badge documents; it refuses others."""
+"""The fields that https://shields.io/badges/endpoint-badge documents; shields.io refuses others."""
 COLORS = {"brightgreen", "orange", "red", "lightgrey"}
 
 
 def test_badges_are_as_shields_reads_them(tmp_path):
-    """Of all backends, by the command, the same bytes each time."""
+    """Badges of all backends have only fields that shields.io knows, and are the same each time."""
     words = ["compat", "--badges", str(tmp_path)]
     for _ in range(2):
         assert CliRunner().invoke(main, words).exit_code == 0
@@ -295,13 +298,13 @@ FEW = "3 of 4 features, 1 wrong silently"
     ],
 )  # fmt: skip
 def test_a_badge_counts_honestly(answers, stale_names, message, color):
-    """Only `yes` counts; what is unknown, or older than its clauses, is no success."""
+    """A badge counts only `yes`; unknown and stale answers are shown as unknown."""
     told = badge(replace(column(**answers), stale=stale_names))
     assert (told["message"], told["color"]) == (message, color)
 
 
 def test_a_backend_whose_name_is_a_path_gets_no_file(tmp_path):
-    """The names may come from a record that somebody else wrote."""
+    """A backend whose name is a path is refused, since the name may come from foreign data."""
     file = tmp_path / "data.json"
     file.write_text(to_text(data(column("../x", lookup=YES))), "utf-8")
     words = ["compat", "--against", str(file), "--badges", str(tmp_path / "badges")]
@@ -312,7 +315,7 @@ def test_a_backend_whose_name_is_a_path_gets_no_file(tmp_path):
 
 
 def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
-    """A part beside older data, and versions; the same bytes twice, and as the schema says."""
+    """The command joins a partial run and versions with older data, reproducibly."""
     shipped = tmp_path / "old.json"
     old = replace(compat.shipped(), backends={})
     older = {"b": column(lookup=YES), "c": column("c", lookup=NO)}
@@ -360,7 +363,7 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
 
 
 def stale_result(case, *, instead="", misleads=False, has_note=True):
-    """Return what a run records of a case that passes, or whose other spelling does not conform."""
+    """Return the fields of a result that is stale, or whose other spelling does not conform."""
     entry = Deviation((case,), "wrong-value", Cause.UNDOCUMENTED, "Wrong.", conforms_as=instead)
     judged = WRONG if misleads else RIGHT
     verdict, _ = explain(case, judged, BackendInfo("b", "lib", "1"), [entry])
@@ -385,7 +388,7 @@ def stale_result(case, *, instead="", misleads=False, has_note=True):
     ],
 )
 def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_path, told, passes):
-    """An entry on other versions makes a surprise of it; one that misleads is still unknown."""
+    """A stale deviation counts as passed for a version, unless its other spelling fails."""
     run = whole_run()
     (result,) = run.results
     names = [f"{result.case}{number}" for number in range(len(told))]
@@ -412,7 +415,7 @@ def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_pat
     "words", [["--badge"], ["--badge", "lookup"], ["--versions", "none"], ["--against", "none"]]
 )
 def test_what_cannot_be_made_is_a_usage_error(words):
-    """A badge of no backend, runs and data that are not there."""
+    """A badge of no backend, and runs or data that do not exist, are usage errors."""
     result = CliRunner().invoke(main, ["compat", *words])
     assert (result.exit_code, "Traceback" in result.output) == (2, False)
 
@@ -429,7 +432,7 @@ print(sorted(heavy & set(sys.modules)), time.process_time())
 
 
 def test_five_answers_take_half_a_second_of_a_processor():
-    """They read one file, and import no array library."""
+    """Five answers take less than half a second of CPU time and import no array library."""
     words = [sys.executable, "-c", QUICK]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     imported, seconds = told.rsplit(maxsplit=1)
@@ -439,7 +442,7 @@ def test_five_answers_take_half_a_second_of_a_processor():
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_an_empty_bag_of_one_mode_is_asked_by_that_name_too(mode):
-    """One clause decides it in every mode; the answer is that feature's."""
+    """`bag.MODE.empty` is another name of the feature `bag.empty`, for each mode."""
     found = compat.supports("jax-take", f"bag.{mode}.empty")
     assert found == compat.supports("jax-take", "bag.empty")
     shown = CliRunner().invoke(main, ["compat", f"bag.{mode}.empty"])

@@ -1,4 +1,4 @@
-"""What libraries compiled is found by later workers, and what a kill left of it is not believed."""
+"""Compiled code is shared between workers, and files that a kill left incomplete are discarded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHOLE = Path(_struct.__file__) if hasattr(_struct, "__file__") else None
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path, monkeypatch):
-    """Return the folder for temporary files that a worker has."""
+    """Return the folder that workers use for temporary files."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -55,7 +55,7 @@ def libraries(tmp_path):
 
 
 def test_what_was_cut_off_is_discarded(tmp_path, libraries):
-    """A whole one stays, and so does one that may be in the making."""
+    """Incomplete files are removed; complete and recently written ones stay."""
     variables = environment(tmp_path)
     assert Path(variables["TORCHINDUCTOR_CACHE_DIR"]).parent == libraries.parent
     kept = sorted(file.name for file in libraries.iterdir())
@@ -63,7 +63,7 @@ def test_what_was_cut_off_is_discarded(tmp_path, libraries):
 
 
 def test_a_timing_keeps_everything_in_its_own_folder(tmp_path, monkeypatch):
-    """So that its first calls are first ones, whatever was compiled before."""
+    """A timing run has all compile caches in its own folder, so that its first calls compile."""
     variables = caches_below(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -77,7 +77,7 @@ def test_a_timing_keeps_everything_in_its_own_folder(tmp_path, monkeypatch):
 
 
 def test_gcc_begins_a_precompiled_header_with_a_mark(tmp_path):
-    """It is the one by which an unfinished header is known."""
+    """GCC writes the mark by which an unfinished precompiled header is recognised."""
     compiler = shutil.which("g++")
     if compiler is None or b"Free Software Foundation" not in _said(compiler, "--version"):
         pytest.skip("there is no GCC here")
@@ -89,9 +89,9 @@ def test_gcc_begins_a_precompiled_header_with_a_mark(tmp_path):
 
 
 def test_inductor_finds_the_headers_of_other_workers(tmp_path, scratch):
-    """The folder that it has for them, with a worker's temporary files, is the shared one."""
+    """Inductor's folder for precompiled headers is shared between workers."""
     pytest.importorskip("torch")
-    for _ in range(2):  # A worker that replaces another one has its folder.
+    for _ in range(2):  # A worker that replaces another one uses the same folder.
         declared = environment(tmp_path)
     kernels = Path(declared["TORCHINDUCTOR_CACHE_DIR"])
     code = "from torch._inductor import codecache; print(codecache._HEADER_DIR)"
@@ -103,7 +103,7 @@ def test_inductor_finds_the_headers_of_other_workers(tmp_path, scratch):
 
 
 def test_where_nothing_can_be_kept_no_headers_are_shared(tmp_path, scratch):
-    """A worker starts all the same."""
+    """If the cache folder cannot be used, workers start without shared headers."""
     (tmp_path / "file").touch()
     assert environment(tmp_path / "file")
     assert not list(scratch.iterdir())

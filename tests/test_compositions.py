@@ -1,4 +1,4 @@
-"""Lookups that are composed of a library's parts: what is asked of the library, and what is not."""
+"""Lookups that an adapter composes of a library's parts, and which calls it declines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPOSED = ("scipy-csr", "numba", "triton-interpreter")
 
 
 def bags(indices, offsets=None, mode="sum", **options):
-    """Make a call of bags."""
+    """Make a call of embedding_bag."""
     inputs = {"weight": TABLE.copy(), "indices": np.array(indices)}
     if offsets is not None:
         inputs["offsets"] = np.array(offsets)
@@ -28,12 +28,12 @@ def bags(indices, offsets=None, mode="sum", **options):
     ("indices", "offsets"), [([1, 2], [[0, 1]]), ([1, 2], 0), ([1, 2], None), ([[[1, 2]]], None)]
 )
 def test_bounds_that_nobody_can_tell_are_unsupported(workers, backend, indices, offsets):
-    """Neither what NumPy makes of them nor what Python raises is the library's."""
+    """A call whose bags are not defined is unsupported: any error would not be the library's."""
     assert isinstance(workers(backend).ask(bags(indices, offsets)), NotSupported)
 
 
 def test_scipy_told_coordinates_gives_the_same_and_looks_at_indices(workers):
-    """Both constructors sum, average and look up alike; only one lets an index pass."""
+    """SciPy's constructor by coordinates gives the same answers, and checks the indices."""
     worker = workers("scipy-csr")
     lookup = Call(
         Operation.EMBEDDING,
@@ -55,7 +55,7 @@ def test_scipy_told_coordinates_gives_the_same_and_looks_at_indices(workers):
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_openvino_is_asked_for_the_last_offset(workers, mode):
-    """It is sliced off, and the result says so."""
+    """For OpenVINO the last offset is sliced off by the adapter, and the result says so."""
     call = bags([1, 2, 0, 3], [0, 2, 2, 4], mode, include_last_offset=True)
     answer = workers("openvino-ops").ask(call)
     expected = [getattr(TABLE[[1, 2]], mode)(axis=0), 0 * TABLE[0]]
@@ -66,7 +66,7 @@ def test_openvino_is_asked_for_the_last_offset(workers, mode):
 
 @pytest.mark.parametrize("offsets", [None, [0, 2]])
 def test_openvino_is_asked_for_maxima(workers, offsets):
-    """They are segments or the rows of a matrix, which no bag of OpenVINO's has."""
+    """For OpenVINO the adapter computes maxima itself, and the result says so."""
     indices = np.array([[1, 2], [0, 3]])
     answer = workers("openvino-ops").ask(
         bags(indices if offsets is None else indices.ravel(), offsets, "max")
@@ -77,7 +77,7 @@ def test_openvino_is_asked_for_maxima(workers, offsets):
 
 @pytest.mark.parametrize("options", [{"max_norm": 1.0}, {"include_last_offset": True}])
 def test_openvino_refuses_what_its_converter_does_not_know(workers, options):
-    """It is handed them by PyTorch's module, so that the refusal is its own."""
+    """OpenVINO's converter itself refuses options of PyTorch's module that it does not know."""
     answer = workers("openvino-torch").ask(bags([1, 2, 0], [0, 3], **options))
     assert isinstance(answer, Rejected)
 
@@ -88,7 +88,7 @@ def doubled(array):
 
 
 def summed(array, change=doubled):
-    """Sum what a function of the same file made of an array."""
+    """Sum the result of another function of this file."""
     return change(array).sum()
 
 
@@ -98,7 +98,10 @@ def weighed(array):
 
 
 def test_a_function_is_shown_with_what_it_uses():
-    """Each once, behind what it needs, also in a default; what is imported is not shown."""
+    """A function's source includes the functions it uses, each once and in order of need.
+
+    Functions in defaults count too; imported ones do not.
+    """
     text = source(weighed, doubled)
     names = [line for line in text.splitlines() if line.startswith("def ")]
     assert names == [

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md lists the files that a change touches; the files themselves say which."""
+"""CONTRIBUTING.md lists, for each kind of change, the files that it touches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = {
     name: {path for item in ITEM.findall(text) for path in PATH.findall(item)}
     for name, text in SECTION.findall((ROOT / "CONTRIBUTING.md").read_text("utf-8"))
 }
-"""The name of each example, and the paths in its list; a folder's ends with a slash."""
+"""The name of each example, and the paths in its list; a folder's path ends with a slash."""
 
 SEARCHED = {
     **dict.fromkeys(EXAMPLES, ("backends", "cli", "conformance", "reports")),
@@ -27,7 +27,7 @@ TEXT = {".py", ".json", ".yaml", ".toml", ".html", ".css", ".js", ".jinja", ".md
 
 
 def names(path: Path, name: str) -> bool:
-    """Whether a file, or one below a folder, has a name as a word of its own, in any case."""
+    """Whether a file, or one below a folder, contains a name as a whole word, in any case."""
     if path.is_dir():
         return any(names(file, name) for file in path.rglob("*") if file.suffix in TEXT)
     word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
@@ -35,14 +35,14 @@ def names(path: Path, name: str) -> bool:
 
 
 def test_each_list_is_found():
-    """Seven kinds of change, each with an example and a list of files."""
+    """The page has seven kinds of change, each with an example and a list of files."""
     assert len(EXAMPLES) == 7
     assert all(EXAMPLES.values())
 
 
 @pytest.mark.parametrize("name", list(EXAMPLES))
 def test_what_is_listed_names_the_example(name):
-    """A path that does not exist, or has nothing to do with the example, does not stand there."""
+    """Each listed path exists and names the example."""
     for path in sorted(EXAMPLES[name]):
         assert (ROOT / path).exists(), path
         assert names(ROOT / path, name), path
@@ -50,7 +50,7 @@ def test_what_is_listed_names_the_example(name):
 
 @pytest.mark.parametrize("name", list(EXAMPLES))
 def test_what_names_the_example_is_listed(name):
-    """No file outside the list names the example, known deviations and the data of runs aside."""
+    """Each file that names the example is listed, except deviations and data of runs."""
     files = [path for folder in SEARCHED[name] for path in (ROOT / folder).rglob("*.*")]
     files += [*(ROOT / "specs").glob("*.json"), ROOT / "pyproject.toml", ROOT / "noxfile.py"]
     for file in files:
@@ -61,5 +61,5 @@ def test_what_names_the_example_is_listed(name):
 
 
 def listed(name: str) -> set[str]:
-    """Return the paths of an example's list without the slash that ends a folder's."""
+    """Return the paths of an example's list, without the slash at the end of a folder."""
     return {path.rstrip("/") for path in EXAMPLES[name]}

@@ -1,4 +1,4 @@
-"""Each sentence of PyTorch's documentation is accounted for, and drift is told."""
+"""Each sentence of PyTorch's documentation is covered or explained, and drift is reported."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def installed():
 
 
 def entries(found, cases, mapping=None):
-    """Return what became of the sentences of a documentation."""
+    """Return the coverage entry of each sentence of a documentation."""
     mapping = mapped() if mapping is None else mapping
     return coverage_of(found, mapping, shipped_clauses(), cases, []).entries
 
 
 def drift(text, cases, default="None"):
-    """Return status, parameter and texts of what is not covered."""
+    """Return status, parameter and texts of each sentence that is not covered."""
     return [
         (str(entry.status), entry.parameter, entry.paraphrase.removeprefix("we: "), entry.text)
         for entry in entries(documentation(text, default), cases)
@@ -87,7 +87,7 @@ def drift(text, cases, default="None"):
 
 
 def test_the_same_text_is_no_news(lookup_cases):
-    """What is mapped is covered, and so it is when it is wrapped and indented otherwise."""
+    """Mapped sentences are covered, also if they are wrapped and indented differently."""
     assert len(entries(documentation(), lookup_cases)) == len(mapped()) == 12
     assert drift(TEXT, lookup_cases) == []
     wrapped = TEXT.replace("It is quick. Rows", "It is\nquick.  Rows").replace(
@@ -134,20 +134,23 @@ def test_the_same_text_is_no_news(lookup_cases):
     ids=["word", "in-entry", "added", "removed", "moved", "two", "type", "to-another-parameter"],
 )
 def test_what_drifts_is_told(lookup_cases, old, new, expected):
-    """A word changed, a sentence added, removed or moved elsewhere, with what was read before."""
+    """A sentence that was changed, added, removed or moved to another parameter is reported.
+
+    The report has the sentence as it was before.
+    """
     assert TEXT.count(old) == 1
     assert drift(TEXT.replace(old, new), lookup_cases) == expected
 
 
 def test_a_new_default_is_drift(lookup_cases):
-    """A default that changed in the signature alone is told."""
+    """A default that changed only in the signature is reported."""
     assert drift(TEXT, lookup_cases, "0") == [
         ("changed", "weight", "weight defaults to None", "weight defaults to 0")
     ]
 
 
 def test_an_object_that_is_gone_takes_its_sentences_along(lookup_cases):
-    """Without the object, all that was mapped is gone, and nothing is counted as documented."""
+    """If an object disappears, all its mapped sentences count as gone."""
     found = entries(Documentation("9.9.9", ()), lookup_cases)
     assert {entry.status for entry in found} == {SentenceStatus.GONE}
     assert len(found) == len(mapped())
@@ -173,7 +176,10 @@ def test_a_clause_without_a_case_covers_nothing(lookup_cases):
 
 
 def test_options_are_exercised_or_left_out_for_a_reason(lookup_cases):
-    """What no case exercises is told, unless a reason holds for it; idle reasons are told too."""
+    """Combinations without a case are reported unless an exemption explains them.
+
+    Exemptions that explain nothing are reported too.
+    """
     exercise = exercise_of(lookup_cases, [])
     plain = Combination("embedding", "padding_idx", "none", "float32")
     padded = Combination("embedding", "padding_idx", "negative", "float32")
@@ -191,7 +197,7 @@ def test_options_are_exercised_or_left_out_for_a_reason(lookup_cases):
 
 
 def test_a_refused_call_exercises_its_control():
-    """What must be refused counts by the call that is answered, and gradients must be looked at."""
+    """A refusal counts for the options of its control, and a gradient option only if observed."""
     cases = [case for file in spec_files() for case in load_spec(file).cases]
     (refused,) = [
         case for case in cases if case.id == "embedding_bag/scale_grad_by_freq/not-with-max"
@@ -210,7 +216,7 @@ def test_a_refused_call_exercises_its_control():
 
 
 def test_the_shipped_suite_covers_the_documentation(tmp_path):
-    """`embcheck coverage` finds no gap on the torch that the contract is about."""
+    """`embcheck coverage` finds no gap on the PyTorch version of the contract."""
     done = embcheck("coverage", "--json", "--out", tmp_path / "new")
     found = json.loads(done.stdout)
     open_ends = [entry for entry in found["sentences"] if entry["status"] not in ACCOUNTED]
@@ -223,7 +229,7 @@ def test_the_shipped_suite_covers_the_documentation(tmp_path):
         assert sum(one["total"] for one in thing["parameters"]) == thing["total"] > 0
     assert json.loads((tmp_path / "new" / "coverage.json").read_text()) == found
     assert all(one["reason"] for one in found["not_exercised"])
-    evidence = read_evidence([tmp_path / "new"])  # fits the schema of reports
+    evidence = read_evidence([tmp_path / "new"])  # Reading checks the schema.
     assert evidence.coverage
     assert evidence.coverage.data["sizes"]["thresholds"][-1] == 70_000
 
@@ -232,7 +238,7 @@ ACCOUNTED = ("covered", "non-normative")
 
 
 def test_the_terminal_shows_it_in_80_columns(tmp_path, installed):
-    """Counts by object and parameter, what is left out, and a drift with old and new words."""
+    """The terminal shows counts, exemptions and drift with old and new words, in 80 columns."""
     done = embcheck("coverage", "--docstrings", doctored(tmp_path, installed, "``False``", "``0``"))
     assert done.returncode == 1
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
@@ -251,7 +257,7 @@ def test_the_terminal_shows_it_in_80_columns(tmp_path, installed):
 
 
 def doctored(folder, found, old, new):
-    """Write the docstrings of a torch to a file, with other words."""
+    """Write docstrings to a file with one text replaced."""
     file = folder / "docstrings.json"
     objects = [
         {
@@ -266,7 +272,7 @@ def doctored(folder, found, old, new):
 
 
 def test_hostile_text_stays_text(tmp_path, installed):
-    """Markup and control characters of a docstring do not reach the terminal as such."""
+    """Markup and control characters of a docstring are escaped in the terminal."""
     file = doctored(tmp_path, installed, "Total number", "[bold]Total\x1b[31m number")
     done = embcheck_here("coverage", "--docstrings", file)
     assert "[bold]Total\\x1b[31m number" in done.stdout.replace("\n", " ")
@@ -274,7 +280,7 @@ def test_hostile_text_stays_text(tmp_path, installed):
 
 
 def test_what_cannot_be_read_is_told(tmp_path):
-    """No interpreter, no torch, no docstrings: exit 2, a sentence, and what to do."""
+    """Without an interpreter, torch or docstrings, the command exits with 2 and says what to do."""
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E -I "$@"\n')
     bare.chmod(0o755)
@@ -295,7 +301,7 @@ def test_what_cannot_be_read_is_told(tmp_path):
 
 @pytest.mark.parametrize("text", ["[]", "nonsense", '{"format": 2}', "[" * 100_000])
 def test_only_docstrings_are_docstrings(text):
-    """Other JSON, other formats and deep nesting are refused in a sentence."""
+    """Other JSON, other formats and deep nesting are refused with a ReadingError."""
     with pytest.raises(ReadingError):
         parse(text, "here")
 
@@ -310,7 +316,7 @@ def test_paraphrases_are_our_own_words(installed):
 
 
 def test_mistakes_in_the_mapping_are_told(tmp_path):
-    """Unknown clauses, two ways at once and an object in two files are told with their places."""
+    """Unknown clauses, contradictory entries and an object in two files are reported with place."""
     head = "object: torch.x\ntorch: 1.2.3\nsentences:\n"
     entry = '- hash: "0123456789abcdef"\n  parameter: Summary\n  paraphrase: Hm.\n'
     file = tmp_path / "documentation" / "x.yaml"

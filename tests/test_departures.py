@@ -1,4 +1,4 @@
-"""What the pages on departures show is what the libraries do."""
+"""The examples on the pages about departures print what the pages show."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ EXAMPLES = [(page, *found) for page, text in TEXTS.items() for found in EXAMPLE.
 
 
 def imported(code: str) -> list[str]:
-    """Name the modules that an example imports."""
+    """Return the modules that an example imports."""
     return re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)
 
 
 def needed(code: str) -> list[str]:
-    """Name the modules, of those in the table of versions, that an example needs."""
+    """Return the modules of the table of versions that an example needs."""
     found = [name for name in SEEN_ON if name in imported(code) or f'= "{name}"' in code]
     return found + (["onnxscript", "onnxruntime"] if "torch.onnx" in code else [])
 
 
 def test_every_example_is_found():
-    """Each finding has one example, and the table has the modules that they need, and no other."""
+    """Each finding has one example, and the table lists exactly the modules that examples need."""
     text = "".join(TEXTS.values())
     assert [title for _, title, _, _ in EXAMPLES] == re.findall(r"^### (.*)$", text, re.MULTILINE)
     assert len(EXAMPLES) == text.count("```python")
@@ -53,7 +53,7 @@ def test_every_example_is_found():
     [pytest.param(*rest, id=f"{page}: {title}") for page, title, *rest in EXAMPLES],
 )
 def test_an_example_prints_what_the_page_shows(code, printed):
-    """An example, alone in a process, prints the text that stands below it."""
+    """An example, run in a process of its own, prints the text below it on the page."""
     if "torch.compile" in code and not shutil.which("g++"):
         pytest.skip("the example compiles with g++, which is not installed")
     if '"KERAS_BACKEND"] = "numpy"' in code and "jax" not in DISTRIBUTIONS:

@@ -1,4 +1,4 @@
-"""Known deviations are strict: they explain exactly what they say, and nothing else."""
+"""Known deviations are strict: an entry explains exactly what it states, and nothing else."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ ENTRY = "- cases: [{}]\n  happens: wrong-value\n  cause: composition\n  reason: 
 
 
 def write(folder, **files):
-    """Write files of deviations, by name, for a module in a folder."""
+    """Write files of deviations, by name, beside an adapter's module in a folder."""
     (folder / "deviations").mkdir(exist_ok=True)
     for name, text in files.items():
         (folder / "deviations" / f"{name}.yaml").write_text(text)
 
 
 def load(folder):
-    """Load the deviations of the backend x of a module in a folder."""
+    """Load the deviations of a backend `x` whose module is in a folder."""
     return load_deviations_beside(folder / "adapter.py", "x")
 
 
 def test_a_foreseen_failure_is_deviated():
-    """A failure of the stated kind, on a named case, becomes deviated and keeps its kind."""
+    """A failure of the stated kind, on a named case, becomes `deviated` and keeps its kind."""
     verdict, entry = explain(CASE, WRONG, INFO, [KNOWN])
     assert (verdict.outcome, verdict.kind, entry) == (Outcome.DEVIATED, Kind.WRONG_VALUE, KNOWN)
 
 
 def test_a_pass_makes_the_entry_stale():
-    """A deviation that no longer happens fails the run."""
+    """A pass where an entry states a failure is `stale`, which fails the run."""
     verdict, _ = explain(CASE, Verdict(Outcome.PASSED), INFO, [KNOWN])
     assert verdict.outcome is Outcome.STALE
     assert "remove the entry" in verdict.message
 
 
 def test_a_pass_of_what_happens_by_chance_is_deviated():
-    """Where an entry happens only sometimes, a pass is known too; another failure is not."""
+    """If an entry happens only sometimes, a pass is `deviated` too, but another failure is not."""
     entry = replace(KNOWN, sometimes=True)
     verdict, found = explain(CASE, Verdict(Outcome.PASSED), INFO, [entry])
     assert (verdict.outcome, verdict.kind, found) == (Outcome.DEVIATED, None, entry)
@@ -74,7 +74,10 @@ def test_a_pass_of_what_happens_by_chance_is_deviated():
 
 
 def test_of_several_entries_the_one_that_happens_explains():
-    """What reads foreign memory may get a number or die: two entries say so, in either order."""
+    """If a case has several entries, the one that happened explains it, in any order.
+
+    A read of foreign memory, for example, may return a number or crash.
+    """
     number, death = KNOWN, replace(KNOWN, happens="crashed")
     crash = Verdict(Outcome.CRASHED, message="SIGSEGV")
     for entries in ([number, death], [death, number]):
@@ -90,7 +93,7 @@ def test_of_several_entries_the_one_that_happens_explains():
     ],
 )
 def test_another_failure_stays_a_failure(verdict):
-    """What happens otherwise than stated is not explained."""
+    """A failure other than the stated one is not explained, and its message says what changed."""
     judged, entry = explain(CASE, verdict, INFO, [KNOWN])
     assert judged.outcome is verdict.outcome
     happened = verdict.kind or verdict.outcome
@@ -109,7 +112,7 @@ def test_another_failure_stays_a_failure(verdict):
     ],
 )
 def test_a_departure_that_says_something_else_has_changed(pattern, outcome):
-    """An entry's pattern is to be found in the message, or the failure is a changed one."""
+    """If an entry has a pattern that the message does not match, the failure is not explained."""
     verdict, entry = explain(CASE, WRONG, INFO, [replace(KNOWN, message=pattern)])
     assert verdict.outcome is outcome
     assert entry.message == pattern
@@ -118,14 +121,14 @@ def test_a_departure_that_says_something_else_has_changed(pattern, outcome):
 
 
 def test_of_entries_with_patterns_the_one_that_fits_explains():
-    """Two ways of failing are two entries, each with its pattern, in either order."""
+    """If several entries have patterns, the matching one explains, in any order."""
     one, other = replace(KNOWN, message="nan"), replace(KNOWN, message="inf")
     for entries in ([one, other], [other, one]):
         assert explain(CASE, WRONG, INFO, entries)[1] is other
 
 
 def test_a_pass_is_stale_whatever_the_pattern():
-    """An entry with a pattern is closed like any other."""
+    """A pass makes an entry stale even if it has a pattern."""
     entry = replace(KNOWN, message="inf")
     assert explain(CASE, Verdict(Outcome.PASSED), INFO, [entry])[0].outcome is Outcome.STALE
 
@@ -143,7 +146,7 @@ PROCESSORS = [
 
 @pytest.mark.parametrize(("condition", "met", "unmet"), PROCESSORS)
 def test_an_entry_can_depend_on_the_processor(tmp_path, condition, met, unmet):
-    """Conditions on threads and instructions are held to what the worker says that it has."""
+    """Conditions on threads and instructions are compared with what the worker reports."""
     write(tmp_path, x="deviations:\n" + ENTRY.format("a/b/c", "r") + f"  when: {{{condition}}}\n")
     (entry,) = load(tmp_path)
     assert entry.holds_for(replace(INFO, **met))
@@ -153,7 +156,7 @@ def test_an_entry_can_depend_on_the_processor(tmp_path, condition, met, unmet):
 
 
 def test_only_named_cases_and_versions_are_explained():
-    """Brackets in an id are plain text, and conditions on the version are held to."""
+    """An entry explains only the cases and versions it names; brackets in an id are literal."""
     other = "bag/max/large[dtype=float32]"
     assert explain(other, WRONG, INFO, [KNOWN])[0].outcome is Outcome.FAILED
     for version, outcome in ((">=1,<2", Outcome.DEVIATED), (">=2", Outcome.FAILED)):
@@ -162,26 +165,26 @@ def test_only_named_cases_and_versions_are_explained():
 
 
 def test_a_local_version_is_its_public_one():
-    """A build such as 2.13.0+cpu is held to conditions as 2.13.0 is."""
+    """A local version such as 2.13.0+cpu is compared as 2.13.0."""
     build = replace(INFO, version="2.13.0+cpu")
     for version, holds in ((">=2.13", True), ("==2.13.0", True), (">=2.14", False)):
         assert replace(KNOWN, version=version).holds_for(build) is holds
 
 
 def test_an_unsupported_case_is_not_stale():
-    """A case that says nothing about the deviation leaves it alone."""
+    """An unsupported result stays unsupported, whatever its deviation."""
     verdict = Verdict(Outcome.UNSUPPORTED)
     assert explain(CASE, verdict, INFO, [KNOWN]) == (verdict, None)
 
 
 def test_entries_that_match_nothing_are_listed():
-    """An entry whose cases do not exist is found."""
+    """Entries that match no case are listed as unmatched."""
     assert unmatched([KNOWN], [CASE]) == []
     assert unmatched([KNOWN], ["bag/max/other"]) == [KNOWN]
 
 
 def test_every_shipped_pattern_names_a_case():
-    """Cases are renamed; an entry that no longer names one explains nothing."""
+    """Each pattern of the shipped deviations matches at least one case."""
     cases = [case.id for path in spec_files() for case in load_spec(path).cases]
     shipped = sorted(Path(backends.__file__).parent.rglob("deviations/*.yaml"))
     dead = [
@@ -209,7 +212,7 @@ def test_every_shipped_pattern_names_a_case():
     ],
 )
 def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
-    """A blank reason, an unknown cause, a misspelt key and an odd link are refused."""
+    """A blank reason, an unknown cause, a misspelt key or an invalid value is refused."""
     good = (
         "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  cause: undocumented\n"
         "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
@@ -228,7 +231,7 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
     "text", ["", "# nothing yet\n", "---\n", "[]\n", "{}\n", "deviations: []\n", "deviations:\n"]
 )
 def test_a_file_without_entries_is_one(tmp_path, text):
-    """Nothing to explain is no mistake, however it is written; nor is a file that is not there."""
+    """A file without entries, or no file at all, means no deviations."""
     assert load(tmp_path) == ()
     write(tmp_path, x=text)
     assert load(tmp_path) == ()
@@ -281,7 +284,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("change", "what", "remedy"), BROKEN)
 def test_a_broken_file_is_told_where_and_what_to_do(tmp_path, change, what, remedy):
-    """Each mistake has its line and column, what to do, and the page of the format."""
+    """Each mistake is reported with line, column, a remedy, and the page of the format."""
     text = change if isinstance(change, str) else WHOLE.replace(*change)
     assert text != WHOLE
     path = tmp_path / "deviations" / "x.yaml"
@@ -299,7 +302,7 @@ def test_a_broken_file_is_told_where_and_what_to_do(tmp_path, change, what, reme
 
 
 def test_what_is_no_file_or_may_not_be_read_is_told(tmp_path, monkeypatch):
-    """A folder in the file's place, and a file that only others may read, are no empty ones."""
+    """A folder in place of the file, or an unreadable file, is an error."""
     path = tmp_path / "deviations" / "x.yaml"
     path.mkdir(parents=True)
     with pytest.raises(SpecError, match=r"x.yaml:1:1: is not a regular file; .*deviations\.md\)"):
@@ -310,7 +313,7 @@ def test_what_is_no_file_or_may_not_be_read_is_told(tmp_path, monkeypatch):
     def refused(_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refused)  # Root may read everything.
+    monkeypatch.setattr(Path, "read_bytes", refused)  # Permissions do not stop root.
     with pytest.raises(SpecError, match=r"x.yaml:1:1: cannot be read: Permission denied; check"):
         load(tmp_path)
     monkeypatch.setattr(Path, "exists", refused)
@@ -319,7 +322,7 @@ def test_what_is_no_file_or_may_not_be_read_is_told(tmp_path, monkeypatch):
 
 
 def test_a_run_with_a_broken_file_is_told_as_wrong_usage(tmp_path, monkeypatch):
-    """It is the user's file, and no fault of the harness."""
+    """A run with a broken file of deviations ends with a usage error."""
     write(tmp_path, x="deviations: {}\n")
     monkeypatch.setattr(pytest_session, "load_deviations", lambda _: load(tmp_path))
     pool = SimpleNamespace(names=["x"], addresses={"x": SimpleNamespace(id="x")})
@@ -343,9 +346,9 @@ def test_a_run_with_a_broken_file_is_told_as_wrong_usage(tmp_path, monkeypatch):
     ],
 )
 def test_check_names_patterns_without_a_case(tmp_path, name, told):
-    """What matches no case explains nothing: `embcheck check` says where it stands."""
+    """`embcheck check` reports a pattern that matches no case, with its place and suggestions."""
     entry = ENTRY.format(f'"embedding/bounds/*", "{name}"', "r")
-    path = tmp_path / "candidates.yaml"  # as `triage` writes them, in no folder of that name
+    path = tmp_path / "candidates.yaml"  # As `triage` writes it: not in a folder `deviations`.
     path.write_text("deviations:\n" + entry)
     (problem,) = check_files([path]).problems
     assert str(problem).startswith(f"{path}:2:33: there is no case '{name}'; ")
@@ -365,7 +368,7 @@ def test_check_names_patterns_without_a_case(tmp_path, name, told):
     ],
 )
 def test_an_entry_with_a_category_is_told_what_to_write(tmp_path, category, words):
-    """The category follows from the cause, so that none can be stated."""
+    """An entry with a category is refused, since the category follows from the cause."""
     entry = ENTRY.format("a/b/c", "r").replace("cause: composition", f"category: {category}")
     write(tmp_path, x="deviations:\n" + entry)
     with pytest.raises(SpecError, match=rf"x.yaml:4:3: an entry has no category.*\n?.*{words}"):
@@ -383,7 +386,7 @@ def test_an_entry_with_a_category_is_told_what_to_write(tmp_path, category, word
     ],
 )
 def test_what_is_documented_links_to_the_page(tmp_path, link, loads):
-    """A link is needed, and no issue or pull request will do; other causes need none."""
+    """The cause `documented` needs a link to a page, not to an issue or a pull request."""
     entry = ENTRY.format("a/b/c", "r") + (f"  link: {link}\n" if link else "")
     write(tmp_path, x="deviations:\n" + entry)
     assert load(tmp_path)
@@ -396,7 +399,7 @@ def test_what_is_documented_links_to_the_page(tmp_path, link, loads):
 
 
 def test_the_category_follows_from_the_cause(tmp_path):
-    """Each cause is in the table and in the schema."""
+    """Each cause loads, and has the category of the table."""
     assert set(CATEGORIES) == set(Cause)
     for cause in Cause:
         entry = ENTRY.format("a/b/c", "r").replace("composition", cause)
@@ -406,7 +409,7 @@ def test_the_category_follows_from_the_cause(tmp_path):
 
 
 def test_included_deviations_come_after_a_backends_own(tmp_path):
-    """A shared file's entries are a backend's too; where both foresee it, its own explain it."""
+    """An included file's entries apply too, but the backend's own entries come first."""
     shared = "deviations:\n" + ENTRY.format("a/b/*", "shared")
     own = "deviations:\n" + ENTRY.format("a/b/c", "own")
     write(tmp_path, shared=shared, x="include: [shared]\n" + own)
@@ -428,14 +431,14 @@ def test_included_deviations_come_after_a_backends_own(tmp_path):
     ],
 )
 def test_an_include_that_is_wrong_does_not_load(tmp_path, text, words):
-    """An included file must be there, beside the file that names it, and be named once."""
+    """An included file must exist in the same folder and be named only once."""
     write(tmp_path, shared="deviations:\n" + ENTRY.format("a/b/*", "shared"), x=text)
     with pytest.raises(SpecError, match=words):
         load(tmp_path)
 
 
 def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path):
-    """A mistake is reported where it stands."""
+    """A mistake in an included file is reported with the name of that file."""
     shared = "deviations:\n" + ENTRY.format("a/b/*", "' '")
     write(tmp_path, shared=shared, x="include: [shared]\n")
     with pytest.raises(SpecError, match=r"deviations/shared.yaml:5:.*reason"):
@@ -447,12 +450,12 @@ FILES = sorted(Path(backends.__file__).parent.glob("*/deviations/*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_every_shipped_file_loads(path):
-    """The deviations that ship with embcheck load, and each has a reason."""
+    """Each shipped file of deviations loads, and each entry has a reason."""
     entries = load_deviations_beside(path.parent.parent / "adapter.py", path.stem)
     assert entries
     assert all(entry.reason for entry in entries)
 
 
 def test_the_reference_has_no_deviations():
-    """The reference departs from nothing."""
+    """The reference has no deviations."""
     assert load_deviations("numpy-reference") == ()

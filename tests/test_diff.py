@@ -1,4 +1,4 @@
-"""`embcheck diff`: what it calls a change, and how it tells."""
+"""`embcheck diff`: what counts as a change, and how changes are shown."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OPEN = case("ledger/open/a", "implementation-defined", expected=None)
 
 
 def one(outcome: str = "passed", backend: str = "acme", of=None, **more) -> Run:
-    """Make a run of one result."""
+    """Make a run with one result."""
     of = of or case()
     return run([of, result(backend, outcome, of, **more)], [backend])
 
 
 def compared(before: Run, after: Run, *mapping: tuple[str, str]):
-    """Compare two runs."""
+    """Compare two runs, after merging each."""
     return compare(merge([before]), merge([after]), mapping)
 
 
@@ -48,7 +48,7 @@ def compared(before: Run, after: Run, *mapping: tuple[str, str]):
     ],
 )
 def test_the_gravest_change_is_named(before, after, what) -> None:
-    """A changed outcome counts before a kind, a reading and a message; times do not count."""
+    """A change is named by outcome first, then kind, reading and message; times do not count."""
     found = compared(before, after)
     assert [change.what for change in found.changes] == ([what] if what else [])
     assert bool(found) == bool(what)
@@ -56,14 +56,14 @@ def test_the_gravest_change_is_named(before, after, what) -> None:
 
 
 def test_a_run_does_not_differ_from_itself() -> None:
-    """Every outcome equals itself."""
+    """A run with results of many outcomes does not differ from itself."""
     found = compared(every_outcome(), every_outcome())
     assert not found
     assert found.compared == 11
 
 
 def test_another_version_alone_is_no_change() -> None:
-    """The libraries of both sides are told, and only what they answer counts."""
+    """Another version of a library is shown, but is no change by itself."""
     newer = run([case(), result("acme")], [info("acme", version="1.3")])
     found = compared(one(), newer)
     assert not found
@@ -72,7 +72,7 @@ def test_another_version_alone_is_no_change() -> None:
 
 
 def test_new_and_gone_are_changes() -> None:
-    """Cases and backends that only one run has are named."""
+    """Cases and backends that only one of the runs has are listed as new or gone."""
     other = case("embedding/bounds/b")
     after = run([other, result("acme", of=other), result("zeta", of=other)], ["acme", "zeta"])
     found = compared(one(), after)
@@ -84,7 +84,7 @@ def test_new_and_gone_are_changes() -> None:
 
 
 def test_a_backend_that_was_not_asked_is_told() -> None:
-    """A case that both runs know, but one did not put to the backend, has changed."""
+    """A case that is in both runs, but that only one asked the backend, is a change."""
     probe = case(call={"operation": "probe"})
     empty = run([probe, case("a/b/c"), result("acme", of=case("a/b/c"))], ["acme"])
     full = run([probe, case("a/b/c"), *(result("acme", of=of) for of in (probe, case("a/b/c")))],
@@ -94,7 +94,7 @@ def test_a_backend_that_was_not_asked_is_told() -> None:
 
 
 def test_what_a_selection_left_out_is_no_change() -> None:
-    """Of a backend that was to be asked in part, only what both runs asked is compared."""
+    """Cases that a selection left out of one run are not compared."""
     both = (case(), case("a/b/c"))
     ref, whole = (
         run([*both, *(result(name, of=of) for of in both)], [name]) for name in ("ref", "acme")
@@ -109,14 +109,14 @@ def test_what_a_selection_left_out_is_no_change() -> None:
 
 
 def test_what_did_not_run_has_changed() -> None:
-    """A result that an interrupted run lacks is no pass."""
+    """A result missing from an interrupted run is a change to `not-run`."""
     partial = run([case()], ["acme"], ended=False)
     (change,) = compared(one(), partial).changes
     assert (change.before.outcome, change.after.outcome) == ("passed", "not-run")
 
 
 def test_one_backend_is_compared_with_another() -> None:
-    """Mapped backends are compared, and no others; how they word a refusal does not count."""
+    """With a mapping, only the mapped backends are compared, and messages do not count."""
     both = run(
         [
             *(case(), OPEN),
@@ -140,7 +140,7 @@ def test_one_backend_is_compared_with_another() -> None:
 
 
 def test_only_what_both_were_asked_is_compared_across_backends() -> None:
-    """A probe that only one of two backends can be asked is no difference between them."""
+    """Between two backends, a case that only one can be asked is not compared."""
     probe = case(call={"operation": "probe"})
     lines = [probe, case("a/b/c"), result("acme", of=probe)]
     both = run([*lines, *(result(n, of=case("a/b/c")) for n in ("acme", "zeta"))], ["acme", "zeta"])
@@ -160,19 +160,19 @@ def test_only_what_both_were_asked_is_compared_across_backends() -> None:
     ],
 )
 def test_messages_lose_what_is_never_twice_the_same(message, plain) -> None:
-    """Addresses and times go; numbers that mean something stay."""
+    """Addresses and times are removed from messages; meaningful numbers stay."""
     assert normalise(message) == plain
 
 
 def printed(before: Run, after: Run) -> str:
-    """Print a difference as to a terminal of 80 columns that is none."""
+    """Return the printed difference of two runs, at 80 columns and without a terminal."""
     file = io.StringIO()
     print_difference(compared(before, after), ("a/", "b/"), Console(file=file, width=80))
     return file.getvalue()
 
 
 def test_changes_are_grouped() -> None:
-    """Cases that changed alike stand together, ten at most, under what changed."""
+    """Cases with the same change are grouped under it, and ten at most are named."""
     cases = [case(f"embedding/lookup/n{number}") for number in range(14)]
     before = run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])
     failed = [result("acme", "failed", of, kind="wrong-value") for of in cases[:12]]
@@ -186,7 +186,7 @@ def test_changes_are_grouped() -> None:
 
 
 def test_the_text_fits_and_is_safe() -> None:
-    """Nothing is wider than 80 columns, and what a backend says controls no terminal."""
+    """No line is wider than 80 columns, and control characters of messages are escaped."""
     long = case("embedding/lookup/" + "n" * 100)
     before = one(of=long, message=HOSTILE + "x" * 300)
     text = printed(before, one(of=long, message="other"))
@@ -197,12 +197,12 @@ def test_the_text_fits_and_is_safe() -> None:
 
 
 def called(*arguments: object):
-    """Call the command."""
+    """Call `embcheck diff`."""
     return CliRunner().invoke(diff, [str(argument) for argument in arguments])
 
 
 def test_exit_codes(tmp_path) -> None:
-    """0 if nothing changed, 1 if something did, 2 if the question is wrong."""
+    """The exit code is 0 without changes, 1 with changes, and 2 for wrong usage."""
     a = write_run(tmp_path / "a", one())
     b = write_run(tmp_path / "b", one("failed", kind="wrong-value"))
     assert called(a, a).exit_code == 0
@@ -219,7 +219,7 @@ def test_exit_codes(tmp_path) -> None:
 
 
 def test_json_has_everything(tmp_path) -> None:
-    """The JSON form has versions, counts, and each change with both of its states."""
+    """The JSON form has versions, counts, and each change with its states before and after."""
     a = write_run(tmp_path / "a", one())
     b = write_run(tmp_path / "b", one("failed", kind="wrong-value", message="m"))
     data = json.loads(called(a, b, "--json").output)
@@ -238,7 +238,7 @@ def test_json_has_everything(tmp_path) -> None:
 
 
 def test_a_partial_run_is_told(tmp_path) -> None:
-    """A run that did not come to its end is named."""
+    """A run that stopped before its end is named as partial."""
     a = write_run(tmp_path / "a", one())
     partial = Run(header(["acme"]))
     partial.add(case())
@@ -247,7 +247,7 @@ def test_a_partial_run_is_told(tmp_path) -> None:
 
 
 def test_a_part_is_told(tmp_path) -> None:
-    """A backend that was asked for selected cases only is named, with the selection."""
+    """A backend that was asked only selected cases is named with the selection."""
     a = write_run(tmp_path / "a", one())
     chosen = header(["acme"], settings={"selection": "-k \x1bpadding"})
     b = write_run(tmp_path / "b", replace(one(), header=chosen))

@@ -1,4 +1,4 @@
-"""What the documentation shows is what works."""
+"""The examples in the documentation work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def install(folder: Path, package: str, announced: str, code: str) -> None:
-    """Write an adapter into a folder as an installed distribution of its own."""
+    """Install an adapter's code into a folder, as a distribution of its own."""
     (folder / package).mkdir()
     (folder / package / "adapter.py").write_text(code)
     info = folder / f"{package}-1.0.dist-info"
@@ -38,7 +38,7 @@ def install(folder: Path, package: str, announced: str, code: str) -> None:
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Call embcheck where distributions are installed in a folder, with a cache of its own."""
+    """Call embcheck with the distributions in a folder installed, and a cache of its own."""
     main = "from embcheck.cli.main import main; main()"
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(paths), "EMBCHECK_CACHE": str(folder / "cache")}
@@ -50,7 +50,7 @@ def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """Install the adapter of the guide as a distribution of its own, and run the suite on it."""
+    """Install the guide's adapter, and return its results on the suite by case."""
     folder = tmp_path_factory.mktemp("example")
     (code,) = blocks("adapter-guide.md", "python")
     assert len(code.splitlines()) < 60
@@ -62,21 +62,21 @@ def example(tmp_path_factory):
 
 
 def test_the_example_adapter_answers(example):
-    """The adapter of the guide looks rows up, and nothing in it is at fault."""
+    """The adapter of the guide answers, and no result is `errored`."""
     assert "errored" not in {result.outcome for result in example.values()}
     bags = [r for case, r in example.items() if "two_dimensional/rows-are-bags" in case]
     assert {result.outcome for result in bags} == {"passed"}
 
 
 def test_the_example_adapter_is_found_out(example):
-    """NumPy's wrapping of negative indices is called what it is: silent, accepted-invalid."""
+    """NumPy's wrapping of negative indices is found as silent, accepted-invalid."""
     wrapped = example["embedding/bounds/negative[index=-1,index_dtype=int64]"]
     assert (wrapped.kind, wrapped.silent) == ("accepted-invalid", True)
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """Install the guide's adapter of a compiled runtime, and ask it a few cases."""
+    """Install the guide's adapter of a compiled runtime, run a few cases, and return the folder."""
     pytest.importorskip("onnxruntime", reason="the second adapter of the guide asks ONNX Runtime")
     folder = tmp_path_factory.mktemp("compiled")
     (code,) = blocks("adapter-guide.md", "py")
@@ -91,7 +91,7 @@ def compiled(tmp_path_factory):
 
 
 def test_the_compiled_example_is_sound(compiled):
-    """No check of the smoke test fails or warns."""
+    """The compiled example passes the smoke test without warnings."""
     done = call(compiled, "check-backend", "ort-gather")
     assert done.returncode == 0, done.stdout + done.stderr
     findings = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
@@ -99,7 +99,7 @@ def test_the_compiled_example_is_sound(compiled):
 
 
 def test_the_compiled_example_answers(compiled):
-    """It looks up and reduces as documented, refuses what ONNX Runtime refuses, and wraps."""
+    """The compiled example passes most cases, refuses as ONNX Runtime does, and wraps."""
     results = {result.case: result for result in read_runs(compiled / "out")[0].results}
     outcomes = Counter(result.outcome for result in results.values())
     assert outcomes["passed"] > 20
@@ -111,7 +111,7 @@ def test_the_compiled_example_answers(compiled):
 
 
 def test_the_compiled_example_exports_once(compiled):
-    """Graphs are kept: a later run of such a call makes none."""
+    """The compiled example caches its graphs, so a later run makes none."""
     folder = compiled / "cache" / "workers" / "embcheck-ort-gather" / "ort-gather"
     graphs = {path.name for path in folder.glob("*.bin")}
     assert len(graphs) > 10
@@ -123,7 +123,7 @@ def test_the_compiled_example_exports_once(compiled):
 
 @pytest.mark.parametrize("page", ["adapter-guide.md", "adapter-reference.md", "deviations.md"])
 def test_links_lead_somewhere(page):
-    """Files that are linked exist, and so do the headings."""
+    """Linked files and headings exist."""
     for target in re.findall(r"\]\(([^)\s]+)\)", (DOCS / page).read_text("utf-8")):
         if not target.startswith("https://"):
             name, _, heading = target.partition("#")
@@ -134,7 +134,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_example_of_deviations_loads(tmp_path):
-    """Its patterns match cases, and the page names every field, word and condition."""
+    """The example of deviations is valid, and the page names every field, word and condition."""
     page = DOCS / "deviations.md"
     schema = json.loads(files("embcheck.specs").joinpath("deviations.schema.json").read_text())
     entry = schema["properties"]["deviations"]["items"]["properties"]
@@ -149,7 +149,7 @@ def test_the_example_of_deviations_loads(tmp_path):
 
 
 def test_the_example_spec_loads(tmp_path):
-    """The spec that opens the page on the format is valid."""
+    """The spec at the top of the page on the format is valid."""
     path = tmp_path / "lookup.yaml"
     path.write_text(blocks("spec-format.md", "yaml")[0])
     spec = load_spec(path)

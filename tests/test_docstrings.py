@@ -1,4 +1,4 @@
-"""A docstring becomes sentences, each under its parameter, however it is wrapped."""
+"""Docstrings are split into sentences, each under its parameter, however they are wrapped."""
 
 from __future__ import annotations
 
@@ -98,18 +98,18 @@ EXPECTED = [
 
 
 def taken_apart(docstring, signature=()):
-    """Return parameter and text of each sentence."""
+    """Return the parameter and text of each sentence of a docstring."""
     found = sentences_of(Documented("torch.shelve", docstring, signature))
     return [(sentence.parameter, sentence.text) for sentence in found]
 
 
 def test_every_part_of_a_docstring_becomes_sentences():
-    """Summary, notes, entries, lists, code and examples come in order, under their names."""
+    """Every part of a docstring becomes sentences, in order and under its parameter or section."""
     assert taken_apart(DOCSTRING) == EXPECTED
 
 
 def test_no_word_is_lost():
-    """Apart from headings and list marks, the sentences hold all of the docstring, in order."""
+    """Apart from headings and list marks, the sentences contain the whole docstring in order."""
     headings = {".. note::", "Args:", "Attributes:", "Shape:", "Returns:", "Examples::"}
     kept = [line for line in DOCSTRING.splitlines() if line.strip() not in headings]
     words = [word for line in kept for word in line.split() if word not in {"-", "*"}]
@@ -124,7 +124,7 @@ def wrapped(text, width):
 
 @pytest.mark.parametrize("width", [30, 45, 70, 200])
 def test_wrapping_changes_no_hash(width):
-    """Paragraph, item and entry hash alike at any width, also where a line begins with +."""
+    """Hashes do not depend on the width of lines, even where a line begins with +."""
     prose = "The size of offsets is the number of bags + 1 - or less. Then the rest, i.e. nothing."
     docstring = "\n".join(
         [
@@ -147,7 +147,7 @@ def test_wrapping_changes_no_hash(width):
 
 
 def test_a_word_changes_the_hash():
-    """Another word is another hash, of sixteen hexadecimal digits."""
+    """Another word gives another hash, which has 16 hexadecimal digits."""
     first, second = (
         next(iter(sentences_of(Documented("torch.x", text)))).hash for text in ("One.", "Two.")
     )
@@ -175,7 +175,7 @@ def test_where_a_sentence_ends(text, sentences):
 
 
 def test_the_signature_gives_order_and_defaults():
-    """Names and their order are one statement, each default another, under its parameter."""
+    """The signature gives a sentence for the order of names, and one for each default."""
     signature = (Parameter("book", None), Parameter("height", "-1"))
     assert taken_apart("Shelve.", signature) == [
         ("Summary", "Shelve."),
@@ -188,5 +188,5 @@ def test_the_signature_gives_order_and_defaults():
     "text", ["", "\n\n", "Args:", "Examples::", "Args:\n    no entry here\n", "- a\n- b", "x::\n\n"]
 )
 def test_odd_docstrings_are_taken_as_they_are(text):
-    """Empty sections and stray lines raise nothing, and give no empty sentence."""
+    """Empty sections and stray lines raise no error and give no empty sentence."""
     assert all(sentence for _, sentence in taken_apart(text))

@@ -1,4 +1,4 @@
-"""What a library reads when it is imported, its adapter declares, and workers have."""
+"""Environment variables that a family declares are set in its workers before the import."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ LOOKUP = Call(Operation.EMBEDDING, {"indices": np.array([2]), "weight": np.eye(3
 
 @pytest.fixture
 def worker(tmp_path):
-    """Return a worker of an adapter that declares two variables, and tells what it then read."""
+    """Yield a worker whose adapter declares two variables, and reports what its library read."""
     client = WorkerClient(NAME, environment={"EMBCHECK_CACHE": str(tmp_path)})
     yield client
     client.close()
 
 
 def test_variables_are_there_when_the_library_is_imported(worker, tmp_path):
-    """Whatever the caller's say; and only in the worker."""
+    """Declared variables are set when the library is imported, in the worker only."""
     assert worker.info.settings == {"ZOO_CACHE": str(tmp_path / "zoo"), "ZOO_PLATFORM": "cpu"}
     assert "ZOO_CACHE" not in os.environ
 
 
 def test_workers_that_are_forked_have_them_too(worker):
-    """They come from another process, which imported the library once more."""
+    """Workers that replace a crashed one have the declared variables too."""
     first = worker.info
     assert isinstance(worker.ask(CRASH), Crashed)
     assert isinstance(worker.ask(LOOKUP), Answered)
@@ -43,12 +43,12 @@ def test_workers_that_are_forked_have_them_too(worker):
 
 
 def test_beside_another_family_nothing_is_set():
-    """What a family declares is for its own backends."""
+    """A family without declarations sets no variables."""
     assert declared_environment("zoo-wrong-row") == {}
 
 
 def test_what_is_no_text_is_the_adapters_fault(tmp_path):
-    """A worker says so instead of starting without it."""
+    """A declared value that is not text makes the backend broken."""
     lines = 'def environment(cache):\n    return {"ZOO_CACHE": cache}\n'
     family = tmp_path / "embcheck_family"
     family.mkdir()

@@ -1,4 +1,4 @@
-"""FBGEMM's tables and TorchRec's collections: how a call of PyTorch's becomes one of theirs."""
+"""FBGEMM's tables and TorchRec's collections: how PyTorch's calls are translated to theirs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def bags(indices, offsets=None, observe=SEEN, operation=Operation.EMBEDDING_BAG,
 
 
 def rows(indices, observe=SEEN, table=TABLE):
-    """Make a call that looks rows up."""
+    """Make a call of embedding."""
     inputs = {"weight": table.copy(), "indices": np.array(indices)}
     return Call(Operation.EMBEDDING, inputs, {}, observe)
 
 
 @pytest.mark.parametrize("backend", ALL)
 def test_offsets_are_given_as_the_library_wants_them(workers, backend):
-    """Offsets without the last one get the number of indices, and a matrix becomes offsets."""
+    """Offsets are completed by the number of indices, and a matrix of indices becomes offsets."""
     wanted = [TABLE[1] + TABLE[2], TABLE[0]]
     for call in (
         bags([1, 2, 0], [0, 2]),
@@ -58,7 +58,7 @@ def test_rows_have_the_shape_of_the_indices(workers, backend, indices):
 
 
 def test_the_default_mode_writes_to_the_callers_indices(workers):
-    """A bad index becomes 0, in the caller's array too; FATAL refuses it."""
+    """The default mode sets a bad index to 0 in the caller's array too; FATAL mode refuses it."""
     answer = workers("fbgemm-default").ask(rows([2, 4]))
     np.testing.assert_array_equal(answer.arrays["indices_after"], [2, 0])
     np.testing.assert_array_equal(answer.arrays["output"], TABLE[[2, 0]])
@@ -66,14 +66,14 @@ def test_the_default_mode_writes_to_the_callers_indices(workers):
 
 
 def test_the_default_mode_writes_to_the_callers_offsets(workers):
-    """What the caller gave with its last offset is handed over itself, and is moved."""
+    """The default mode corrects bad offsets in the caller's own array."""
     answer = workers("fbgemm-default").ask(bags([1, 2], [0, 1, 5], include_last_offset=True))
     np.testing.assert_array_equal(answer.arrays["offsets_after"], [0, 1, 2])
 
 
 @pytest.mark.parametrize("backend", FUSED)
 def test_a_narrow_table_is_refused_by_the_library(workers, backend):
-    """FBGEMM documents multiples of 4 columns; an adapter pads no table, and does not ask first."""
+    """FBGEMM itself refuses a table whose columns are not a multiple of 4; no adapter pads it."""
     answer = workers(backend).ask(rows([0], table=TABLE[:, :2]))
     assert isinstance(answer, Rejected)
     assert "multiple of 4" in answer.message
@@ -81,7 +81,7 @@ def test_a_narrow_table_is_refused_by_the_library(workers, backend):
 
 @pytest.mark.parametrize("backend", [*FUSED, "fbgemm-dense"])
 def test_a_step_of_adagrad_is_the_librarys(workers, backend):
-    """A first step is 1 against the sign of a row's whole gradient."""
+    """A first Adagrad step changes each weight by 1, against the sign of its gradient."""
     call = bags(
         [[1, 1]],
         observe=(*SEEN, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
@@ -96,14 +96,14 @@ def test_a_step_of_adagrad_is_the_librarys(workers, backend):
 
 @pytest.mark.parametrize("backend", ALL)
 def test_what_the_adapter_would_refuse_is_no_refusal(workers, backend):
-    """Appending to a matrix of offsets, or two sizes out of three, fails before the library."""
+    """A call that fails in the adapter's own code is unsupported, not refused."""
     assert isinstance(workers(backend).ask(bags([1, 2], [[0, 1]])), NotSupported)
     assert isinstance(workers(backend).ask(rows([1], table=TABLE.reshape(2, 2, 4))), NotSupported)
     assert isinstance(workers(backend).ask(rows([1], table=TABLE[0])), NotSupported)
 
 
 def test_bags_may_be_told_by_their_lengths(workers):
-    """TorchRec documents lengths beside offsets, and takes no bags by them."""
+    """TorchRec's spelling by lengths gives the same sums as by offsets, also for no bags."""
     spelling = "KeyedJaggedTensor(keys, values, weights, lengths=lengths)"
     for call, expected in (
         (bags([1, 2, 0], [0, 2]), [TABLE[1] + TABLE[2], TABLE[0]]),
@@ -116,7 +116,7 @@ def test_bags_may_be_told_by_their_lengths(workers):
 @pytest.mark.parametrize("backend", ALL)
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_step_trains_what_is_not_frozen(workers, backend, freeze):
-    """One step of SGD takes the gradient off; only the fused tables cannot be frozen."""
+    """A step of SGD subtracts the gradient unless the table is frozen; fused ones cannot be."""
     call = bags(
         [[1, 1]],
         observe=(*SEEN, Observation.TRAINED_WEIGHT),
@@ -133,13 +133,13 @@ def test_a_step_trains_what_is_not_frozen(workers, backend, freeze):
 
 @pytest.mark.parametrize("backend", ALL)
 def test_a_mode_that_the_library_lacks_is_unsupported(workers, backend):
-    """There is no maximum, which is no refusal."""
+    """The mode max, which the library lacks, is unsupported rather than refused."""
     assert isinstance(workers(backend).ask(bags([[1, 2]], mode="max")), NotSupported)
 
 
 @pytest.mark.parametrize("backend", ["fbgemm-dense", "torchrec"])
 def test_the_gradient_has_the_shape_of_the_table(workers, backend):
-    """A flat parameter's gradient comes home as (V, D), and the weights' in their own shape."""
+    """The gradients have the shapes of the table and of per_sample_weights."""
     call = bags([[1, 1, 3]], observe=(*SEEN, "grad_weight", "grad_per_sample_weights"))
     call.inputs["per_sample_weights"] = np.array([[1, 2, 4]], np.float32)
     answer = workers(backend).ask(call)
@@ -151,7 +151,7 @@ def test_the_gradient_has_the_shape_of_the_table(workers, backend):
 
 @pytest.mark.parametrize("backend", ALL)
 def test_a_script_does_the_same_by_the_library_alone(workers, backend, tmp_path):
-    """The printed lines give what the adapter gave, by offsets, by rows and for a training step."""
+    """The script of a call gives the same answer as the adapter."""
     trained = {"operation": Operation.EMBEDDING_BAG_FROM_PRETRAINED, "freeze": False}
     calls = [
         bags([1, 2, 0], [0, 2], observe=("output", "weight_after")),
@@ -181,7 +181,7 @@ def test_a_script_does_the_same_by_the_library_alone(workers, backend, tmp_path)
 
 @pytest.mark.parametrize("backend", ALL)
 def test_without_a_gpu_the_variants_for_cuda_are_unavailable(backend):
-    """They say what is missing, a device or FBGEMM's kernels for it, and do not use the CPU."""
+    """Without a GPU the `@cuda` variants are unavailable and do not use the CPU."""
     client = WorkerClient(f"{backend}@cuda", timeout=300)
     try:
         said = client.info.device

@@ -1,4 +1,4 @@
-"""A run asks and restarts no more often than its verdicts need."""
+"""A run makes no more requests, and restarts workers no more often, than verdicts need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REFUSED = Rejected("IndexError", "-1 is no row")
 
 
 class Scripted:
-    """A worker that gives one answer to a negative index and another one to the rest."""
+    """A worker that gives one answer to a negative index and another one to all else."""
 
     info = BackendInfo(
         id="scripted",
@@ -58,20 +58,20 @@ class Scripted:
         self.done = []
 
     def ask(self, call, **_):
-        """Note the call and answer it."""
+        """Record the call and answer it."""
         is_negative = call.inputs["indices"][0] < 0
         self.done.append("bad call" if is_negative else "call")
         after = {f"{name}_after": array for name, array in call.inputs.items()}
         return self.to_negative if is_negative else replace(RIGHT, arrays=RIGHT.arrays | after)
 
     def restart(self):
-        """Note that a fresh worker takes over."""
+        """Record that a fresh worker takes over."""
         self.done.append("restart")
 
 
 @pytest.fixture
 def cases(tmp_path):
-    """A right and a bad lookup."""
+    """Load a valid and an invalid lookup, by the last part of their ids."""
     path = tmp_path / "lookups.yaml"
     path.write_text(LOOKUP, "utf-8")
     return {case.id.split("/")[-1]: case for case in load_spec(path).cases}
@@ -87,14 +87,14 @@ def cases(tmp_path):
     ],
 )
 def test_a_worker_is_replaced_once_after_a_bad_index(cases, answer, done):
-    """Before the control at the latest; not after it, nor where the library saw nothing."""
+    """A worker is replaced once after a bad index, before the next call, if its library saw it."""
     worker = Scripted(answer)
     CaseRunner(worker, worker).run(cases["bad"])
     assert worker.done == done
 
 
 def test_the_reference_is_asked_once_for_all_backends(cases):
-    """Its answer is kept by the call, and judges each backend alike."""
+    """The reference's answer to a call is stored, and judges all backends."""
     reference, known = Scripted(), KnownAnswers()
     for _ in range(3):
         ran = CaseRunner(Scripted(), reference, known).run(cases["right"])
@@ -103,7 +103,7 @@ def test_the_reference_is_asked_once_for_all_backends(cases):
 
 
 def test_what_the_reference_answered_is_dropped_when_it_is_too_much(cases):
-    """The oldest goes first, and is asked for again; nobody can write to what is kept."""
+    """The oldest stored answers are dropped first, and all are read-only."""
     specs = [replace(cases["right"].spec) for _ in range(3)]
     known, asked = KnownAnswers(most=200), []
 

@@ -1,4 +1,4 @@
-"""Finished runs as pandas frames and files."""
+"""Finished runs as pandas frames and as files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dtypes_of(frame):
 
 
 def test_frames_have_a_row_for_each_result_and_timing():
-    """They can be filtered by mark, level and backend."""
+    """The frames have a row for each result and for each timing."""
     frame = Loaded([every_outcome()]).outcomes()
     assert len(frame) == 11
     departed = ["crashed", "loud", "silent", "silent", "silent", "timed-out"]
@@ -35,14 +35,17 @@ def test_frames_have_a_row_for_each_result_and_timing():
 
 @pytest.mark.parametrize("runs", [[], [every_outcome()]])
 def test_dtypes_are_those_that_are_documented(runs):
-    """Also of an empty frame, so that two can be joined."""
+    """Columns have the documented dtypes, also in an empty frame, so that frames can be joined."""
     loaded = Loaded(runs)
     assert dtypes_of(loaded.outcomes()) == OUTCOMES
     assert dtypes_of(loaded.timings()) == TIMINGS
 
 
 def test_texts_from_a_backend_show_what_they_hide():
-    """A lone surrogate would stop a Parquet file from being written, a control character a CSV."""
+    """Lone surrogates and control characters in messages are escaped.
+
+    A lone surrogate would prevent a Parquet file from being written.
+    """
     line = result("acme", "failed", kind="wrong-value", message=f"{HOSTILE}\ud800\x1b")
     (message,) = Loaded([run([case(), line], ["acme"])]).outcomes()["message"]
     assert "\\ud800" in message
@@ -50,7 +53,7 @@ def test_texts_from_a_backend_show_what_they_hide():
 
 
 def test_files_have_what_the_frames_have(tmp_path):
-    """Of a real run, by the command that a user types, and in Python."""
+    """`embcheck report --tables` writes the same rows as `reports.load` returns."""
     words = ["run", "-b", "zoo-wraps-negatives", "--case", CASE, "--out", str(tmp_path / "run")]
     assert CliRunner().invoke(main, words).exit_code == 1
     done = CliRunner().invoke(
@@ -69,7 +72,7 @@ def test_files_have_what_the_frames_have(tmp_path):
 
 
 def test_the_example_of_the_readme_runs(tmp_path, capsys, monkeypatch):
-    """It shows what departs without a sign and without a reason, by backend and folder."""
+    """The README's example runs and counts silent failures by backend and folder."""
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     words = ["run", "-b", "zoo-wraps-negatives", "--case", CASE, "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(main, words).exit_code == 1
@@ -79,7 +82,7 @@ def test_the_example_of_the_readme_runs(tmp_path, capsys, monkeypatch):
 
 
 def test_a_report_is_of_something(tmp_path):
-    """Without a page and tables there is nothing to do."""
+    """`embcheck report` without a page and without tables is a usage error."""
     done = CliRunner().invoke(main, ["report", str(tmp_path)])
     assert done.exit_code == 2
     assert "--html FILE, --tables DIR or both" in done.output

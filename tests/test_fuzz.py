@@ -1,4 +1,4 @@
-"""The fuzzer finds planted faults, makes them small, writes them, and stays quiet otherwise."""
+"""The fuzzer finds planted faults, shrinks and writes them, and reports nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ EXAMPLES = 200
 
 
 def hunt(backend: str, out: Path, examples: int = EXAMPLES, seed: int = 0) -> Hunted:
-    """Fuzz one backend in this process."""
+    """Fuzz one backend in this process, and return what was found."""
     session = Session(FuzzSettings(seed, FuzzBudget(examples, None), 20.0, out), lambda *_: None)
     session.run([backend])
     (hunted,) = session.hunted
@@ -97,7 +97,7 @@ def test_a_planted_fault_is_found_shrunk_written_and_reproduced(tmp_path):
 
 
 def test_a_crash_is_a_finding_and_not_the_end(tmp_path):
-    """A backend that dies of empty input is found out, and asked all the other calls too."""
+    """A crash on empty input is a finding, and the remaining examples are still tried."""
     hunted = hunt("zoo-dies-of-nothing", tmp_path, examples=300)
     (finding,) = hunted.findings
     assert (finding.signature.kind, finding.problem) == ("crashed", "")
@@ -108,7 +108,7 @@ def test_a_crash_is_a_finding_and_not_the_end(tmp_path):
 
 
 def test_the_same_seed_finds_the_same(tmp_path):
-    """Findings and calls repeat with the seed; another seed makes other calls."""
+    """The same seed repeats findings and calls; another seed makes other calls."""
     first, again = (hunt("zoo-two-faults", tmp_path / name) for name in ("first", "again"))
     other = hunt("zoo-two-faults", tmp_path / "other", seed=1)
     assert [f.describe(tmp_path / "first") for f in first.findings] == [
@@ -120,7 +120,7 @@ def test_the_same_seed_finds_the_same(tmp_path):
 
 
 def test_a_correct_backend_has_no_findings(tmp_path):
-    """The reference does not depart from itself, and nothing is written but that."""
+    """The reference has no findings, and only that is written."""
     done = embcheck("fuzz", "-b", "numpy-reference", "--examples", EXAMPLES, "--out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No findings." in done.stdout
@@ -132,7 +132,7 @@ def test_a_correct_backend_has_no_findings(tmp_path):
 
 
 def test_two_faults_are_two_findings(tmp_path):
-    """After the first fault the second is looked for, and each is one finding."""
+    """Two faults are two findings: after the first one the search continues."""
     hunted = hunt("zoo-two-faults", tmp_path, examples=400)
     about = {(str(f.signature.operation), f.signature.kind) for f in hunted.findings}
     assert about == {("one_hot", "accepted-invalid"), ("embedding_bag", "wrong-value")}
@@ -145,7 +145,7 @@ def test_two_faults_are_two_findings(tmp_path):
 
 
 def test_what_is_not_supported_is_no_finding(tmp_path):
-    """Undeclared capabilities and what the backend cannot express are counted, not asked."""
+    """Calls that need undeclared capabilities are counted as unsupported and are no findings."""
     hunted = hunt("zoo-without-padding", tmp_path)
     assert hunted.findings == []
     assert hunted.tally.endings["unsupported"] > 10
@@ -153,7 +153,7 @@ def test_what_is_not_supported_is_no_finding(tmp_path):
 
 
 def test_what_earlier_calls_leave_behind_is_told_as_a_sequence(tmp_path):
-    """A backend that answers from memory departs in its second call, and the spec has both."""
+    """A fault that needs an earlier call is written as a sequence of both calls."""
     hunts = (hunt("zoo-memoiser", tmp_path, examples=15, seed=seed) for seed in range(30))
     hunted = next(hunted for hunted in hunts if hunted.findings)
     after = [finding for finding in hunted.findings if finding.signature.after]
@@ -166,7 +166,7 @@ def test_what_earlier_calls_leave_behind_is_told_as_a_sequence(tmp_path):
 
 
 def test_the_shortest_sequence_is_found(tmp_path):
-    """Of a fault in every fiftieth call, the finding has 50 calls, and repeats."""
+    """A fault in every 50th call is written as a sequence of 50 calls, and is reproduced."""
     hunted = hunt("zoo-every-fiftieth", tmp_path, examples=100, seed=1)
     finding = next(finding for finding in hunted.findings if finding.signature.after)
     assert not finding.problem
@@ -175,7 +175,7 @@ def test_the_shortest_sequence_is_found(tmp_path):
 
 
 def test_what_is_accepted_only_after_other_calls_has_no_spec(tmp_path):
-    """A step of a sequence says what comes, and cannot say that it must be refused."""
+    """An invalid call accepted only after others is not written: steps cannot state refusals."""
     hunts = (hunt("zoo-memoiser", tmp_path, examples=60, seed=seed) for seed in range(30))
     problems = (finding.problem for hunted in hunts for finding in hunted.findings)
     assert "not written: a spec has no refusal after other calls" in problems
@@ -190,10 +190,10 @@ def test_what_is_accepted_only_after_other_calls_has_no_spec(tmp_path):
     ],
 )
 def test_a_fault_that_begins_at_a_size_is_found_there(tmp_path, backend, examples, sizes):
-    """The finding's size is the smallest that departs, and its spec makes arrays by generators.
+    """A fault that begins at a size is found there, and its spec generates its arrays.
 
-    What Hypothesis draws by a seed depends on the constants in the installed sources, so that one
-    hunt in two or three misses it; ten do not.
+    What Hypothesis draws by a seed depends on the constants in the installed sources, so one hunt
+    in two or three may miss it. Ten do not.
     """
     hunts = (hunt(backend, tmp_path, examples=examples, seed=seed) for seed in range(10))
     found = (f for hunted in hunts for f in hunted.findings if f.signature.traits.sizes == sizes)
@@ -205,13 +205,13 @@ def test_a_fault_that_begins_at_a_size_is_found_there(tmp_path, backend, example
 
 
 def sketch(**what) -> Sketch:
-    """Return the sketch of a bag of a thousand entries."""
+    """Return the sketch of a bag of a thousand entries, with some fields changed."""
     plain = {"operation": Operation.EMBEDDING_BAG, "rows": 33, "columns": 9, "entries": 1000}
     return Sketch(**{**plain, **what})
 
 
 def test_a_variant_is_expanded_only_where_its_rows_are_equal():
-    """The layout of an even gradient does not fit one that a variant counts up."""
+    """An expanded layout is dropped if a variant of a sketch makes the rows differ."""
     even = sketch(upstream="full", layouts={"grad_output": "expanded"})
     assert even.inputs()["grad_output"]["layout"] == "expanded"
     counted = replace(even, upstream="digits")
@@ -220,7 +220,7 @@ def test_a_variant_is_expanded_only_where_its_rows_are_equal():
 
 
 def test_a_longer_call_has_the_traits_of_a_shorter_one():
-    """What departs at 1,025 columns explains 4,097 columns, and not 1,024."""
+    """A finding at 1,025 columns explains one at 4,097 columns, but not one at 1,024."""
     found, longer, shorter = (
         signature_of(sketch(columns=n, entries=1, rows=1).call(), "wrong-value", "output")
         for n in (1025, 4097, 1024)
@@ -244,7 +244,7 @@ def test_a_longer_call_has_the_traits_of_a_shorter_one():
     ],
 )
 def test_a_sketch_is_written_as_the_call_that_it_is(tmp_path, what):
-    """A spec of generators makes the same arrays, in the same layouts."""
+    """A sketch's spec makes the same arrays in the same layouts."""
     question = sketch(**what)
     call = question.call()
     ours = Answered(NumpyReference().prepare(question.call())())
@@ -262,7 +262,7 @@ def test_a_sketch_is_written_as_the_call_that_it_is(tmp_path, what):
 
 
 def test_every_layout_and_axis_is_drawn():
-    """No layout, axis, large size or sequence is beyond what is drawn."""
+    """All layouts, large axes and lengths of sequences are drawn."""
     layouts, long, lengths = set(), set(), set()
 
     @settings(
@@ -289,7 +289,7 @@ def test_every_layout_and_axis_is_drawn():
 
 
 def test_time_bounds_a_run(tmp_path):
-    """A run of some seconds ends, and says how many examples it tried."""
+    """A run with a time limit ends, and says how many examples it tried."""
     started = time.monotonic()
     done = embcheck("fuzz", "-b", "numpy-reference", "--seconds", 2, "--out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -300,7 +300,7 @@ def test_time_bounds_a_run(tmp_path):
 
 
 def test_a_lost_interrupt_is_noticed_and_not_told(capsys):
-    """What Python ignores of a Ctrl-C is known all the same; of other faults, it tells as ever."""
+    """A Ctrl-C that Python ignores in a destructor is noticed; other errors there are reported."""
 
     class Loses:
         def __del__(self):
@@ -322,7 +322,7 @@ def test_a_lost_interrupt_is_noticed_and_not_told(capsys):
 
 
 def test_ctrl_c_keeps_the_findings_so_far(tmp_path):
-    """An interrupted run exits with 130, and what it found is written and told."""
+    """An interrupted run exits with 130, and its findings so far are written and printed."""
     command = [sys.executable, "-c", "from embcheck.cli.main import main; main()"]
     arguments = ["fuzz", "-b", "zoo-two-faults", "--seconds", "200", "--out", str(tmp_path)]
     process = subprocess.Popen(
@@ -352,7 +352,7 @@ def test_ctrl_c_keeps_the_findings_so_far(tmp_path):
     ],
 )
 def test_backends_that_cannot_be_asked(tmp_path, backend, code, words):
-    """Who is unknown, absent or broken is named in a sentence, before anything is generated."""
+    """An unknown, unavailable or broken backend ends the command before any call is generated."""
     done = embcheck_here("fuzz", "-b", backend, "--out", tmp_path / "out", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
@@ -361,14 +361,14 @@ def test_backends_that_cannot_be_asked(tmp_path, backend, code, words):
 
 
 def test_a_broken_adapter_is_no_departure(tmp_path):
-    """What an adapter itself does wrong ends with exit code 3."""
+    """A fault of the adapter itself ends with exit code 3."""
     hunted = hunt("zoo-wrong-type", tmp_path, examples=20)
     assert {finding.signature.kind for finding in hunted.findings} == {"errored"}
     assert hunted.exit_code is ExitCode.HARNESS
 
 
 def test_hypothesis_is_asked_for(tmp_path, monkeypatch):
-    """Without Hypothesis the command says what brings it."""
+    """Without Hypothesis, the command says how to install it."""
     monkeypatch.setattr(fuzz_command, "find_spec", lambda _: None)
     done = CliRunner().invoke(
         fuzz_command.fuzz, ["-b", "numpy-reference", "--out", str(tmp_path / "out")]
@@ -378,7 +378,7 @@ def test_hypothesis_is_asked_for(tmp_path, monkeypatch):
 
 
 def test_hostile_messages_are_harmless_in_a_terminal(tmp_path):
-    """Escapes of a backend's message are spelled out, not sent to the terminal."""
+    """Control characters in a backend's messages are escaped in the terminal."""
     done = embcheck_here("fuzz", "-b", "zoo-hostile-text", "--examples", 200, "--out", tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
@@ -387,7 +387,7 @@ def test_hostile_messages_are_harmless_in_a_terminal(tmp_path):
 
 
 def departure(call: Call, kind: str, observation: str | None = None) -> tuple[str | None, bool]:
-    """Ask what is known of a departure of jax-take: the case, and whether it is a deviation."""
+    """Return the case related to a departure of jax-take, and whether it is a deviation."""
     info = BackendInfo("jax-take", "jax", "0.10.2")
     found = related(signature_of(call, kind, observation), "jax-take", info)
     return found.case, found.deviation is not None
@@ -408,7 +408,7 @@ def test_a_known_deviation_is_recognised():
 
 
 def test_traits_are_found_for_every_case_of_the_suite():
-    """No option or array that the suite writes is beyond the words for calls."""
+    """Traits are found for every call of the suite."""
     seen = set()
     for path in spec_files():
         for case in load_spec(path).cases:
@@ -450,7 +450,7 @@ def answers(call: Call) -> bool:
     ],
 )
 def test_a_refused_call_gets_the_nearest_valid_one(operation, inputs, options, changed):
-    """The control changes what is wrong, and nothing else."""
+    """The control of a refused call changes only what is wrong in it."""
     table = {} if operation == "one_hot" or "weight" in inputs else {"weight": TABLE}
     call = Call(Operation(operation), {**table, **inputs}, options)
     assert not answers(call)
@@ -488,7 +488,7 @@ IGNORED = Answered(ANSWERED.arrays, details={"unread": ["sparse"]})
     ],
 )
 def test_an_adapters_own_error_is_no_finding_on_the_library(ours, theirs, kind):
-    """It is the adapter's fault, and where a call is to be refused, nobody asked the library."""
+    """An error of the adapter's own is errored, or ignored where a refusal is expected."""
     call = Call(Operation.EMBEDDING, {"weight": TABLE, "indices": array([0])}, {}, ("output",))
     found = compare(call, ours, theirs)
     assert (found and found.kind) == kind
@@ -498,7 +498,7 @@ def test_an_adapters_own_error_is_no_finding_on_the_library(ours, theirs, kind):
 
 
 def test_an_adapter_that_trips_over_itself_is_a_fault_of_the_adapter(tmp_path):
-    """What it raises on valid calls is errored, and no case of a departure of the library."""
+    """An adapter's own errors on valid calls are errored findings, with exit code 3."""
     hunted = hunt("zoo-trips-itself", tmp_path, 60)
     assert hunted.exit_code is ExitCode.HARNESS
     assert {str(finding.signature.kind) for finding in hunted.findings} == {"errored"}

@@ -1,4 +1,4 @@
-"""The fuzzer finds planted faults in stored tables, and stays quiet about right ones."""
+"""The fuzzer finds planted faults in quantized tables, and reports nothing on right ones."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Here(InProcess):
     name, pid = "planted", 1
 
     def restart_if_short_of_room(self):
-        """There is no process that earlier calls could fill."""
+        """Do nothing: there is no process whose memory earlier calls could fill."""
 
 
 @pytest.fixture
 def mutated(tmp_path, monkeypatch):
-    """Return a function that makes a planted fault of the zoo a backend."""
+    """Yield a function that makes a backend of a mutant of the reference."""
 
     def make(name):
         (mutant,) = (one for one in load_mutants(shipped_clauses()) if one.id == name)
@@ -50,7 +50,7 @@ def mutated(tmp_path, monkeypatch):
 
 
 def hunted(backend, schemes, examples):
-    """Return a hunt for departures of a backend on stored tables, and its duel."""
+    """Return a hunt for departures of a backend on quantized tables, and its duel."""
     duel = Duel(Here(backend), Here(NumpyReference()))
     strategy = trials(operations=QUANTIZED, schemes=schemes)
     budget = FuzzBudget(examples, None)
@@ -69,7 +69,7 @@ def hunted(backend, schemes, examples):
     ],
 )
 def test_a_planted_fault_is_found_and_made_small(mutated, fault):
-    """Within 200 calls, and the finding has a row or two, and one index."""
+    """A planted fault is found within 200 calls, and shrunk to at most two rows and one index."""
     with quiet_hypothesis():
         hunt, _ = hunted(mutated(fault), SOME, 200)
         found = next(hunt.departures())
@@ -81,7 +81,7 @@ def test_a_planted_fault_is_found_and_made_small(mutated, fault):
 
 
 def test_a_finding_is_written_as_a_case_that_tells(mutated, tmp_path):
-    """The fault fails it, and the reference passes: what is owed is the table itself."""
+    """A finding is written as a case that the fault fails and the reference passes."""
     backend = mutated("takes-the-scale-of-the-next-block")
     with quiet_hypothesis():
         hunt, _ = hunted(backend, SOME, 40)
@@ -98,7 +98,7 @@ def test_a_finding_is_written_as_a_case_that_tells(mutated, tmp_path):
 
 
 def test_no_scheme_of_the_reference_has_a_finding():
-    """What each scheme loses is within its bound in whatever is drawn; most calls are answered."""
+    """The reference has no finding with any scheme, and most calls are answered."""
     with quiet_hypothesis():
         hunt, duel = hunted(NumpyReference(), SCHEMES, 150)
         assert not list(hunt.departures())
@@ -107,7 +107,7 @@ def test_no_scheme_of_the_reference_has_a_finding():
 
 
 def test_only_declared_schemes_are_drawn():
-    """What a backend declares decides: of none, nothing stored is asked."""
+    """Only declared schemes are drawn; without any, no quantized call is."""
     declared = _expressible(NumpyReference.info)
     assert set(declared["schemes"]) == set(SCHEMES)
     assert set(QUANTIZED) <= set(declared["operations"])

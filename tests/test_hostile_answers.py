@@ -1,4 +1,4 @@
-"""What a hostile adapter hands over, and what it does to its worker: from call to record."""
+"""What a hostile adapter returns, and what it does to its worker, from the call to the record."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOT = {"output": np.array([[1, 0, 0], [0, 0, 1]])}
 
 
 def travelled(array: np.ndarray, *, with_layouts: bool) -> np.ndarray:
-    """Send an array and receive it again."""
+    """Send an array through a channel and return it as received."""
     channel = io.BytesIO()
     wire.send(channel, {}, {"a": array}, with_layouts=with_layouts)
     channel.seek(0)
@@ -46,7 +46,7 @@ def travelled(array: np.ndarray, *, with_layouts: bool) -> np.ndarray:
 
 @st.composite
 def arrays(draw: st.DrawFn) -> np.ndarray:
-    """Draw an array of any dtype, shape, layout and bytes, NaN of all kinds among them."""
+    """Draw an array of any dtype, shape, layout and bytes, including all kinds of NaN."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     shape = tuple(draw(st.lists(st.integers(0, 4), max_size=4)))
     count = int(np.prod(shape)) * dtype.itemsize
@@ -68,7 +68,7 @@ def arrays(draw: st.DrawFn) -> np.ndarray:
 @given(array=arrays(), with_layouts=st.booleans())
 @settings(max_examples=300, deadline=None, database=None, derandomize=True)
 def test_every_array_arrives_bit_for_bit(array, with_layouts):
-    """Of any dtype, shape and layout, from the harness and from a backend."""
+    """Arrays of any dtype, shape and layout arrive unchanged, in both directions."""
     sent = array if with_layouts else checked({"a": array})["a"]
     got = travelled(sent, with_layouts=with_layouts)
     assert (got.dtype, got.shape) == (array.dtype, array.shape)
@@ -81,7 +81,7 @@ def test_every_array_arrives_bit_for_bit(array, with_layouts):
 
 
 def test_the_same_row_thrice_arrives_thrice():
-    """`broadcast_to` is an answer like any other; rows that a stride of 0 hides are not read."""
+    """An answer with a stride of 0 is sent as the values it shows, and not as the memory behind."""
     thrice = np.broadcast_to(np.float32([1, 2]), (3, 2))
     assert travelled(thrice, with_layouts=False).tolist() == [[1, 2]] * 3
     rows = np.float32([[1, 1, 1], [99, 99, 99]])
@@ -114,7 +114,7 @@ HANDED_OVER = {
 
 @pytest.mark.parametrize("name", HANDED_OVER)
 def test_what_is_handed_over_is_its_memory_or_is_refused(name):
-    """No object is believed; what is refused is the adapter's fault, with the reason."""
+    """An answer is sent as plain arrays, or refused as the adapter's fault with the reason."""
     words = HANDED_OVER[name]
     given_ = hostile.ATTACKS[name](HOT)
     if words is not None:
@@ -135,14 +135,14 @@ def test_what_is_handed_over_is_its_memory_or_is_refused(name):
 @pytest.mark.parametrize("dtype", ["V3", "S2", "U1", "O", "m8[s]", "M8[D]", "longdouble", ">f4"])
 @pytest.mark.parametrize("shape", [(), (0,), (2, 3)])
 def test_no_other_dtype_is_taken(dtype, shape):
-    """Empty arrays of objects, dates and other byte orders too."""
+    """Arrays of objects, dates, texts or foreign byte order are refused, also empty ones."""
     with pytest.raises(TypeError, match="to_numpy returned 'a' "):
         checked({"a": np.zeros(shape, dtype)})
 
 
 @pytest.mark.parametrize("name", [n for n in hostile.ATTACKS if n.startswith("error_")])
 def test_any_error_can_be_told(name):
-    """Its text may exit, lie, or have 15 MB; its type may have no name."""
+    """Any exception is described in a short reply, even if its text exits, lies or has 15 MB."""
     with pytest.raises(Exception) as raised:  # noqa: PT011  (each is of another type)
         hostile.ATTACKS[name](HOT)
     told = describe_failure("rejected", "call", raised.value)
@@ -156,7 +156,7 @@ def test_any_error_can_be_told(name):
 
 @pytest.fixture(scope="module")
 def client():
-    """One client for all attacks: each worker that they cost is replaced by a fork."""
+    """Yield one client for all attacks; a worker that an attack spoils is replaced by a fork."""
     worker = WorkerClient("zoo-hostile-channel", timeout=10)
     yield worker
     worker.close()
@@ -198,7 +198,7 @@ IN_CALLS = {
 
 @pytest.mark.parametrize("name", IN_CALLS)
 def test_an_attack_costs_its_own_case(name, client):
-    """What a call does is told of that call; the next ones are right, at once and later."""
+    """An attack affects its own call only; the next ones are answered rightly."""
     answer = client.ask(attack(name))
     words = IN_CALLS[name]
     if words is None:
@@ -213,7 +213,7 @@ def test_an_attack_costs_its_own_case(name, client):
 
 
 def attack(name: str) -> Call:
-    """Return the call that asks for an attack."""
+    """Return the call that triggers an attack."""
     options = {"num_classes": hostile.number_of(name)}
     return Call(Operation.ONE_HOT, {"indices": np.array([0, 2])}, options)
 
@@ -229,7 +229,7 @@ HELD = [
 
 @pytest.mark.parametrize("name", [name for name in hostile.ATTACKS if name.startswith("patches_")])
 def test_what_is_patched_in_a_worker_changes_nothing_or_is_told(name, client):
-    """What the worker took before stays; what cannot be held ends that worker, with a reason."""
+    """A patched function has no effect, or it ends the worker with a reason."""
     answers = [client.ask(attack(name)), client.ask(LOOKUP), client.ask(LOOKUP)]
     if name.removeprefix("patches_") in HELD:
         assert isinstance(answers[0], Answered)
@@ -244,7 +244,7 @@ def test_what_is_patched_in_a_worker_changes_nothing_or_is_told(name, client):
 
 @pytest.mark.parametrize("name", ["forgets_all_modules", "patches_catch_warnings"])
 def test_a_worker_that_was_spoilt_is_replaced(name, client):
-    """Where it fails in its own code, the request is answered by another worker."""
+    """If a worker fails in its own code, a fresh worker answers the request."""
     client.complaints.clear()
     client.ask(attack(name))
     assert is_right(client.ask(LOOKUP))
@@ -252,7 +252,7 @@ def test_a_worker_that_was_spoilt_is_replaced(name, client):
 
 
 def test_a_death_between_two_calls_is_told_of_neither(client):
-    """The next question is asked in a fresh worker; the run complains, and exits with 1."""
+    """A worker that dies between two calls is complained about, and blames neither call."""
     client.ask(attack("interrupts_later"))
     deadline = time.monotonic() + 20
     while psutil.pid_exists(client.pid) and time.monotonic() < deadline:
@@ -265,7 +265,7 @@ def test_a_death_between_two_calls_is_told_of_neither(client):
 
 
 def test_an_error_that_cannot_be_attributed_is_no_death(client):
-    """An exception whose causes raise when they are looked at ends no worker silently."""
+    """An exception whose causes raise when they are read does not end the worker."""
     answer = client.ask(attack("error_with_lying_causes"))
     assert isinstance(answer, Errored | Rejected)
     assert is_right(client.ask(LOOKUP))
@@ -288,7 +288,7 @@ STARTS = {
 
 @pytest.mark.parametrize("name", STARTS)
 def test_what_a_worker_cannot_send_is_its_backends_fault(name):
-    """A real worker whose backend does such a thing at its import is broken, with the reason."""
+    """A backend that is hostile at its import is broken, with the reason."""
     worker = WorkerClient("zoo-hostile-channel", environment={"ZOO_HOSTILE": name})
     try:
         with pytest.raises(BackendBroken, match=STARTS[name]) as problem:
@@ -299,7 +299,7 @@ def test_what_a_worker_cannot_send_is_its_backends_fault(name):
 
 
 def test_a_child_that_leaves_an_import_is_no_fault():
-    """As OpenVINO's telemetry, which sends from a process of its own."""
+    """A child process that an import starts is no fault; OpenVINO's telemetry starts one."""
     words = {"ZOO_HOSTILE": "forks_a_child_of_its_own"}
     worker = WorkerClient("zoo-hostile-channel", environment=words)
     try:
@@ -342,7 +342,7 @@ IN_RUNS = [
 
 
 def run(*words: object, hostile_start: str = "") -> tuple[int, str]:
-    """Run `embcheck`, perhaps with a backend that is hostile at its import."""
+    """Run `embcheck`, optionally with a backend that is hostile at its import."""
     done = subprocess.run(
         [sys.executable, "-m", "embcheck.cli", *map(str, words)],
         capture_output=True,
@@ -358,18 +358,18 @@ def run(*words: object, hostile_start: str = "") -> tuple[int, str]:
 
 
 def refuse(word: str) -> None:
-    """Refuse what is no JSON, though Python reads it."""
+    """Refuse NaN and infinities, which are not JSON although Python reads them."""
     raise AssertionError(word)
 
 
 def record(folder: Path) -> list[dict[str, object]]:
-    """Return the lines of a record, each of which is JSON."""
+    """Return the lines of a record; each must be strict JSON."""
     lines = (folder / "results.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line, parse_constant=refuse) for line in lines]
 
 
 def results(folder: Path, backend: str) -> list[dict[str, object]]:
-    """Return a backend's results as they stand in the record, but for the times."""
+    """Return a backend's results from the record, without their times."""
     told = record(folder)
     assert told[-1]["type"] == "end"
     found = [one for one in told if one["type"] == "result" and one["backend"] == backend]
@@ -377,7 +377,7 @@ def results(folder: Path, backend: str) -> list[dict[str, object]]:
 
 
 def test_a_hostile_backend_changes_no_result_of_another(tmp_path):
-    """Beside it the reference's results are, bit for bit, those that it has alone."""
+    """The reference's results beside a hostile backend are the same as without it."""
     numbers = ", ".join(str(hostile.number_of(name)) for name in IN_RUNS)
     spec = tmp_path / "attacks.yaml"
     spec.write_text(SPEC.replace("NUMBERS", numbers), "utf-8")
@@ -406,7 +406,7 @@ def test_a_hostile_backend_changes_no_result_of_another(tmp_path):
     ],
 )
 def test_a_backend_that_is_hostile_at_its_import_ends_no_run(start, outcome, words, tmp_path):
-    """It has results with the reason, all other backends have theirs."""
+    """A backend that is hostile at its import gets results with the reason; others get theirs."""
     both = ("-b", "zoo-hostile-channel", "-b", "numpy-reference")
     run("run", *both, "--specs", SMALL, "-k", "lookup", "--out", tmp_path, hostile_start=start)
     theirs = results(tmp_path, "zoo-hostile-channel")
@@ -416,7 +416,7 @@ def test_a_backend_that_is_hostile_at_its_import_ends_no_run(start, outcome, wor
 
 
 def test_a_clock_of_nan_ends_no_timing(tmp_path):
-    """What a patched clock says is never a figure; the other backends are timed."""
+    """A clock patched to NaN gives no figure, and the other backends are timed."""
     both = ("-b", "numpy-reference", "-b", "zoo-hostile-channel")
     quick = ("--workload", "B1", "--seconds", "0.05", "--generations", "1", "--out", tmp_path)
     code, said = run("bench", *both, *quick, hostile_start="patches_clock_of_nan")
@@ -427,7 +427,7 @@ def test_a_clock_of_nan_ends_no_timing(tmp_path):
 
 
 def test_backends_lists_one_that_dies_of_any_signal():
-    """`embcheck backends` says how it died."""
+    """`embcheck backends` lists a backend that dies, with the signal."""
     code, said = run("backends", "zoo-hostile-channel", hostile_start="dies_of_a_real_time_signal")
     assert code == 0
     assert "broken: the process died of signal 35" in said

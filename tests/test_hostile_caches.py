@@ -1,6 +1,6 @@
-"""What lies in a cache is believed only where embcheck's own list, or nobody else, vouches for it.
+"""Cache entries are used only if embcheck's own list, or the file's owner and mode, vouch for them.
 
-An entry of parsed specs decides verdicts, and those of exporters are code.
+An entry of parsed specs decides verdicts, and an exporter's entry is code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOBODY = 65534
 
 
 class Runs:
-    """Leaves a file where it is unpickled."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, place):
         self.place = str(place)
@@ -39,21 +39,21 @@ class Runs:
 
 @pytest.fixture
 def cache(monkeypatch, tmp_path):
-    """Return an empty cache."""
+    """Return the path of an empty cache."""
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
 def parse():
-    """Return a parser without a cache."""
+    """Return a function that parses a spec without a cache."""
     clauses = load_clauses(sorted((suite_root() / "clauses").glob("*.yaml")))
     return lambda path: load_spec(path, clauses)
 
 
 @pytest.fixture
 def entry(cache, parse):
-    """Return the file of an entry that is believed."""
+    """Return the file of a valid cache entry."""
     parsed_once(SHIPPED, suite_root(), parse)
     (file,) = (cache / "parsed-specs").iterdir()
     assert parsed_once(SHIPPED, suite_root(), _never).cases
@@ -65,7 +65,7 @@ def _never(path):
 
 
 def _lie(data):
-    """Return an entry by which every output of a case is expected to be something else."""
+    """Return an entry with all digests changed, so that other outputs are expected."""
     changed = re.sub(rb'"([0-9a-f]{16,})"', lambda m: b'"' + b"7" * len(m[1]) + b'"', data)
     assert changed != data
     return changed
@@ -94,7 +94,7 @@ FORGED = {
 
 @pytest.mark.parametrize("how", FORGED)
 def test_a_forged_entry_is_passed_over(entry, parse, how):
-    """Though it lies in the right place, is the user's own, and needs no digest of its own."""
+    """A forged entry is ignored and replaced, although its place and owner are right."""
     good = entry.read_bytes()
     entry.write_bytes(FORGED[how](good))
     spec = parsed_once(SHIPPED, suite_root(), parse)
@@ -106,7 +106,7 @@ def test_a_forged_entry_is_passed_over(entry, parse, how):
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "endless device", "loop", "sparse", "socket"])
 def test_what_is_no_entry_is_not_waited_for(entry, parse, kind):
-    """A pipe that nobody writes to, or a device without an end, in an entry's place."""
+    """A pipe, folder, device, link or socket in an entry's place is ignored without waiting."""
     entry.unlink()
     if kind == "pipe":
         os.mkfifo(entry)
@@ -124,7 +124,7 @@ def test_what_is_no_entry_is_not_waited_for(entry, parse, kind):
 
 @pytest.mark.parametrize("place", ["parsed-specs", "specs"])
 def test_no_entry_runs_code(cache, parse, tmp_path, place):
-    """Neither by the names of now, nor by those of an embcheck that kept pickles."""
+    """No pickle in the cache is loaded, under current names or those of older versions."""
     parsed_once(SHIPPED, suite_root(), parse)
     names = {file.name for file in (cache / "parsed-specs").iterdir()}
     names |= {parsed.hashlib.sha256(bytes(SHIPPED.resolve())).hexdigest()[:24]}
@@ -140,7 +140,7 @@ def test_no_entry_runs_code(cache, parse, tmp_path, place):
 
 
 def test_the_harness_imports_no_pickle_to_read_a_cache():
-    """Nor anything else that turns bytes of a file into code."""
+    """The modules that read the cache import nothing that turns bytes into code."""
     for module in (parsed, sys.modules[parsed.from_text.__module__]):
         assert not {"pickle", "marshal", "shelve", "dill"} & vars(module).keys()
 
@@ -148,7 +148,7 @@ def test_the_harness_imports_no_pickle_to_read_a_cache():
 @pytest.mark.parametrize("mode", [0o777, 0o757, 0o1777])
 @pytest.mark.parametrize("which", ["cache", "cache/onnx"])
 def test_a_folder_that_others_can_write_to_is_not_used(cache, tmp_path, mode, which):
-    """Exports go to a folder of the process; it is said once that nothing is kept."""
+    """A cache folder that others can write to is not used, and the reason names it."""
     folder = tmp_path / which
     folder.mkdir(parents=True)
     folder.chmod(mode)
@@ -161,7 +161,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(cache, tmp_path, mode, wh
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize("which", ["cache", "cache/numba"])
 def test_another_users_folder_is_not_used(cache, tmp_path, which):
-    """What is in it is code of that user's."""
+    """A cache folder of another user is not used."""
     folder = tmp_path / which
     folder.mkdir(parents=True)
     os.chown(folder, NOBODY, NOBODY)
@@ -171,7 +171,7 @@ def test_another_users_folder_is_not_used(cache, tmp_path, which):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_group_of_others_is_others(cache):
-    """The user's own group may write, as it may wherever each user has one."""
+    """A folder that a group can write to is used only if it is the user's own group."""
     cache.mkdir()
     cache.chmod(0o775)
     assert why_not_ours(cache) is None
@@ -181,7 +181,10 @@ def test_a_group_of_others_is_others(cache):
 
 @pytest.mark.parametrize("change", ["mode", "owner", "link", "pipe", "folder"])
 def test_an_exporters_entry_of_others_is_not_loaded(tmp_path, change):
-    """Its name is the digest of its bytes, which anybody can compute."""
+    """An exporter's entry that others could have written is not loaded.
+
+    Its name is the digest of its bytes, which anybody can compute.
+    """
     key, data = export_cache.key_of("some", "configuration"), b"code"
     export_cache.store(tmp_path, key, data)
     (entry,) = tmp_path.glob(f"{key}-*")
@@ -202,7 +205,7 @@ def test_an_exporters_entry_of_others_is_not_loaded(tmp_path, change):
 
 
 def test_a_run_says_once_that_nothing_is_kept(cache, tmp_path):
-    """And gives the same results."""
+    """A run with an unusable cache says so once and gives the same results."""
     cache.mkdir()
     cache.chmod(0o777)
     arguments = ["run", "-b", "numpy-reference", "--specs", SMALL, "--out", tmp_path / "out"]
@@ -214,7 +217,7 @@ def test_a_run_says_once_that_nothing_is_kept(cache, tmp_path):
 
 @pytest.mark.usefixtures("cache")
 def test_a_full_disk_only_costs_time(parse, monkeypatch):
-    """An entry that cannot be written is none."""
+    """On a full disk, parsing succeeds and leaves no entry."""
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

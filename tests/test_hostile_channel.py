@@ -1,4 +1,4 @@
-"""Whatever a worker says: it costs that worker and that request, and is said to be what it is."""
+"""Invalid replies of a worker: each ends that worker, fails that request, and is described."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ NESTED = b'{"status":' + b"[" * 200_000
 
 
 def header(text: str | bytes) -> bytes:
-    """Return a frame whose header is a text."""
+    """Return a frame with a header of this text and no arrays."""
     data = text.encode() if isinstance(text, str) else text
     return struct.pack("<q", len(data)) + data
 
 
 def listing(entry: str) -> bytes:
-    """Return a frame that lists one array."""
+    """Return a frame whose header lists one array."""
     return header(f'{{"number": 7, "arrays": [{entry}]}}')
 
 
@@ -117,14 +117,14 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_frame_says_what_is_broken(kind):
-    """Each is refused with its own words, before memory is taken for what it promises."""
+    """Each invalid frame is refused with its own message, before memory is allocated for it."""
     data, words = BROKEN[kind]
     with pytest.raises(wire.Broken, match=words):
         wire.receive(io.BytesIO(data), number=7)
 
 
 def test_arrays_may_not_share_a_name_nor_take_more_than_all_may():
-    """Two arrays of one name would hide one another; many small ones add up."""
+    """Arrays must have different names, and the limit is on all of them together."""
     entry = '{"name": "a", "dtype": "uint8", "shape": [8]}'
     twice = listing(f"{entry}, {entry}") + bytes(16) + wire.end_of(7)
     with pytest.raises(wire.Broken, match="two arrays are called a"):
@@ -136,7 +136,7 @@ def test_arrays_may_not_share_a_name_nor_take_more_than_all_may():
 
 
 def is_told_soundly(data: bytes, request: str) -> bool:
-    """Read bytes as a reply; whether they were one. Nothing but Broken may be raised."""
+    """Read bytes as a reply; return whether they are one. Raise nothing but Broken."""
     try:
         told, arrays = wire.receive(io.BytesIO(data), number=7)
         answer = parse_answer(told, arrays, {"request": request})
@@ -159,7 +159,7 @@ def is_told_soundly(data: bytes, request: str) -> bool:
 
 
 def test_bytes_that_were_changed_on_the_way_are_a_reply_or_are_broken():
-    """A thousand changes of a reply: cut, doubled, swapped, written over, written between."""
+    """Randomly changed bytes of a reply are a valid reply or Broken, and nothing else."""
     chance = random.Random(0)
     for _ in range(1000):
         data = bytearray(REPLY)
@@ -219,7 +219,7 @@ FIELDS = st.sampled_from(
 )
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 def test_any_header_is_an_answer_or_is_broken(request, status, told):
-    """No field of any type ends in a traceback, nor in what cannot be written to a record."""
+    """A header with fields of any type is an answer that can be recorded, or Broken."""
     failure = {} if status == "answered" else {"exception": "E", "message": "m"}
     whole = {"status": status, **failure, **told, "number": 7, "arrays": []}
     is_told_soundly(header(json.dumps(whole)) + wire.end_of(7), request)
@@ -263,13 +263,13 @@ WRONG_FIELDS = [
 
 @pytest.mark.parametrize(("request_", "told", "words"), WRONG_FIELDS)
 def test_a_field_of_another_type_is_named(request_, told, words):
-    """The message says which field of a reply is wrong, what it should be, and what it is."""
+    """The message names the wrong field of a reply, what it should be, and what it is."""
     with pytest.raises(wire.Broken, match=words):
         parse_answer({"status": "answered", **told}, {}, {"request": request_})
 
 
 def test_an_input_is_unchanged_or_comes_home():
-    """Only what was given can be unchanged, and not what came as well."""
+    """A reply may call an input unchanged only if it was given and is not sent as well."""
     given = {"weight": np.ones(2), "indices": np.arange(2)}
     told = {"status": "answered", "seconds": 1, "unchanged": ["weight_after"]}
     answer = parse_answer(told, {"indices_after": np.zeros(2)}, inputs=given)
@@ -288,7 +288,7 @@ def test_an_input_is_unchanged_or_comes_home():
 
 @pytest.mark.parametrize("status", [None, 5, "ok", [], "ready"])
 def test_a_status_must_be_known(status):
-    """A reply without a status, or with another one, is none."""
+    """A reply or hello without a known status is refused."""
     with pytest.raises(wire.Broken, match="the reply has no status that is known"):
         parse_answer({"status": status}, {})
     with pytest.raises(wire.Broken, match="the hello has no status that is known"):
@@ -322,14 +322,14 @@ WRONG_INFOS = [
 
 @pytest.mark.parametrize(("changed", "words"), WRONG_INFOS)
 def test_an_info_is_checked_field_by_field(changed, words):
-    """What a worker says of its backend is held to the types of BackendInfo, and to its name."""
+    """The info in a hello is checked against the types of BackendInfo and the announced name."""
     with pytest.raises(wire.Broken, match=words):
         parse_hello(hello(info={**describe_info(INFO), **changed}), NAME, VERSION)
 
 
 @pytest.mark.parametrize("name", [n for n in hostile.STARTS if n.startswith("has_")])
 def test_an_info_that_no_adapter_should_have_is_never_a_traceback(name, monkeypatch):
-    """Whatever object an adapter has as its info: the hello is refused, or its texts are cut."""
+    """With any info of an adapter, the hello is refused or its texts are cut."""
     monkeypatch.delenv("ZOO_HOSTILE", raising=False)
     backend = hostile.HostileChannel()
     hostile.STARTS[name](backend)
@@ -337,7 +337,7 @@ def test_an_info_that_no_adapter_should_have_is_never_a_traceback(name, monkeypa
         told = Worker(backend).hello(0.1)
         data = wire.head_of({**told, "number": 0}, {}) + wire.end_of(0)
     except (AttributeError, TypeError, ValueError, RecursionError):
-        return  # The worker says so: see `test_what_a_worker_cannot_send_is_its_backends_fault`.
+        return  # A real worker reports it: `test_what_a_worker_cannot_send_is_its_backends_fault`.
     got, _ = wire.receive(io.BytesIO(data), number=0)
     try:
         read = parse_hello(got, "zoo-hostile-channel", VERSION)
@@ -354,7 +354,7 @@ def test_an_info_that_no_adapter_should_have_is_never_a_traceback(name, monkeypa
 )
 @settings(max_examples=100, deadline=None, database=None, derandomize=True)
 def test_any_hello_is_read_or_is_broken(field, value):
-    """Whatever stands in a hello, nothing but Broken is raised."""
+    """A hello with any value in a field is read, or Broken."""
     try:
         read = parse_hello(hello(**{field: value}), NAME, VERSION)
     except wire.Broken:
@@ -364,7 +364,7 @@ def test_any_hello_is_read_or_is_broken(field, value):
 
 @pytest.mark.parametrize("number", range(1, 65))
 def test_a_death_has_a_name_by_any_signal(number):
-    """Real-time signals, of which Python knows two by name, are told by their number."""
+    """A death by any signal is described, real-time signals by their number."""
     assert death_of(-number).startswith("the process died of ")
     assert death_of(-35) == "the process died of signal 35"
     assert death_of(-11) == "the process died of SIGSEGV"
@@ -389,9 +389,9 @@ LIVES = {
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, words) in LIVES.items() if words])
 def test_a_broken_reply_costs_its_worker_and_its_request(kind, tmp_path):
-    """The message says what was broken; the next request is answered by a fresh worker."""
+    """A broken reply fails its request with a reason; a fresh worker answers the next one."""
     life, words = LIVES[kind]
-    # Where the reply's number is an earlier one, a second worker is asked, and breaks it too.
+    # After a reply with an earlier number a second worker is asked; here it breaks the same way.
     lives = [life, life, GOOD] if kind == "the last number" else [life, GOOD]
     client = fake(tmp_path, *lives)
     try:
@@ -408,12 +408,12 @@ def test_a_broken_reply_costs_its_worker_and_its_request(kind, tmp_path):
 
 
 def answer_says(answer: Crashed | Errored, words: str) -> bool:
-    """Whether some words stand in an answer's message."""
+    """Whether an answer's message contains one of some texts, separated by `|`."""
     return any(each in answer.message for each in words.split("|"))
 
 
 def test_a_reply_that_is_never_finished_is_a_time_out(tmp_path):
-    """A worker that sends half a frame and lives on is waited for as long as any other."""
+    """A worker that sends half a reply and goes on running is a time-out."""
     client = fake(tmp_path, [HELLO, ONE[:-8]], GOOD, timeout=0.3)
     try:
         assert isinstance(client.request(SOURCE), TimedOut)
@@ -424,11 +424,11 @@ def test_a_reply_that_is_never_finished_is_a_time_out(tmp_path):
 
 @pytest.mark.parametrize("late", [right(1), b"done\n", right(1)[:20], b"\0"])
 def test_what_comes_after_a_reply_does_not_hurt_the_next_request(late, tmp_path):
-    """What an earlier request left in the channel costs its worker only, and is complained of."""
+    """Bytes after a reply cost the worker only; a fresh one answers, with a complaint."""
     client = fake(tmp_path, [HELLO, ONE, right(2)], GOOD)
     try:
         assert isinstance(client.request(SOURCE), Answered)
-        client._channel.replies._buffer += late  # As if it had come since.
+        client._channel.replies._buffer += late  # As if it came after the first reply.
         assert isinstance(client.request(SOURCE), Answered)
         assert client.complaints == ["a worker was replaced: after reply number 1 it sent more"]
         assert lives_of(tmp_path) == 2
@@ -437,7 +437,7 @@ def test_what_comes_after_a_reply_does_not_hurt_the_next_request(late, tmp_path)
 
 
 def test_a_call_that_is_held_is_not_asked_of_another_worker(tmp_path):
-    """Who holds it is the only one that can time it: the request fails, and says why."""
+    """A request about a held call fails if its worker is replaced, since no other holds it."""
     client = fake(tmp_path, [HELLO, ONE, right(2)], GOOD)
     try:
         assert isinstance(client.request(SOURCE), Answered)
@@ -451,7 +451,7 @@ def test_a_call_that_is_held_is_not_asked_of_another_worker(tmp_path):
 
 
 def test_an_answer_to_an_earlier_request_does_not_hurt_the_next_one(tmp_path):
-    """A child that answers in its parent's place, while that is asked something else."""
+    """A late answer to an earlier request costs the worker only; a fresh one answers."""
     client = fake(tmp_path, [HELLO, ONE, right(1) + right(2)], GOOD)
     try:
         assert isinstance(client.request(SOURCE), Answered)
@@ -495,7 +495,7 @@ HELLOS = {
 
 @pytest.mark.parametrize("kind", HELLOS)
 def test_a_broken_hello_is_its_backends_fault(kind, tmp_path):
-    """A backend that does not say what it should is broken, with the reason, and ends nothing."""
+    """A backend whose hello is invalid is broken, with the reason."""
     first, words = HELLOS[kind]
     client = fake(tmp_path, [b"" if first is None else first, *([] if first else [None])])
     if first is None:
@@ -510,7 +510,7 @@ def test_a_broken_hello_is_its_backends_fault(kind, tmp_path):
 
 
 def test_a_hello_that_never_comes_is_waited_for_no_longer_than_is_said(tmp_path):
-    """A worker that begins a hello and hangs is broken once its time is up."""
+    """A worker that begins a hello and hangs is broken once the timeout is over."""
     client = fake(tmp_path, [HELLO[:30]], timeout=0.3)
     started = time.monotonic()
     try:
@@ -522,7 +522,7 @@ def test_a_hello_that_never_comes_is_waited_for_no_longer_than_is_said(tmp_path)
 
 
 def test_the_fake_is_fair(tmp_path):
-    """A worker without fault is not complained of: what the others are told for is their own."""
+    """A fake worker without faults causes no complaint and no restart."""
     client = fake(tmp_path, GOOD)
     try:
         assert client.info == INFO

@@ -1,4 +1,4 @@
-"""A death is a death, and costs no time; and when the harness ends, nothing is left."""
+"""Deaths and hangs of workers are noticed in time, and nothing is left when the harness ends."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ LOOKUP = Call(
     ("output",),
 )
 SOON = 8
-"""Seconds that are far from any time-out, on a machine that does much else."""
+"""A limit in seconds that is far below any timeout, even on a busy machine."""
 
 
 @pytest.fixture
 def dying(monkeypatch):
-    """Return a function that makes a client of the backend that dies in a way."""
+    """Yield a function that makes a client of the backend that dies in a given way."""
     made = []
 
     def make(way, timeout=60.0):
         if way.endswith("its-keeper"):
-            monkeypatch.setenv(SWITCH, "0")  # One that is confined cannot reach it.
+            monkeypatch.setenv(SWITCH, "0")  # A confined worker cannot signal its keeper.
         made.append(
             WorkerClient("zoo-dies", timeout=timeout, environment={"EMBCHECK_ZOO_DEATH": way})
         )
@@ -53,13 +53,13 @@ def dying(monkeypatch):
 
 
 def family_of(client):
-    """Return a worker's keeper and all below it."""
+    """Return a worker's keeper and all processes below it."""
     keeper = psutil.Process(client.pid).parent()
     return [keeper, *keeper.children(recursive=True)]
 
 
 def left_of(family):
-    """Return which processes are still there after a moment; what only waits for init is not."""
+    """Return which processes still live after a moment; zombies do not count."""
     deadline = time.monotonic() + 3
     while (left := [each for each in family if lives(each)]) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -67,7 +67,7 @@ def left_of(family):
 
 
 def lives(process):
-    """Whether a process runs or sleeps."""
+    """Whether a process still runs or sleeps."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -85,7 +85,10 @@ def lives(process):
     ],
 )
 def test_a_death_is_seen_at_once(dying, way, words):
-    """Whoever else holds the channel; once by a worker that was started, once by a forked one."""
+    """A worker's death is noticed at once, even if another process holds the channel.
+
+    This holds for a worker that was started and for one that was forked.
+    """
     client = dying(way)
     for _ in range(2):
         assert isinstance(client.ask(LOOKUP), Answered)
@@ -99,7 +102,7 @@ def test_a_death_is_seen_at_once(dying, way, words):
 
 @pytest.mark.parametrize("way", ["child-stays", "daemons-stay"])
 def test_what_a_worker_started_ends_with_it(dying, way):
-    """Also what left its parent, its session and its group; a worker that was forked as well."""
+    """Everything a worker started ends with it, even if it left its session and group."""
     client = dying(way)
     for _ in range(2):
         assert isinstance(client.ask(TRIGGER), Answered)
@@ -119,13 +122,13 @@ def test_what_a_worker_started_ends_with_it(dying, way):
     "way", ["hangs", "stops-itself", "closes-all", "drips", "stops-its-keeper", "litters"]
 )
 def test_what_does_not_answer_is_ended_in_time(dying, way):
-    """Each in the time for a call, and a moment; nothing is left, and the next call is answered."""
+    """A worker that does not answer is ended at the timeout, with everything it started."""
     client = dying(way, timeout=2.0)
     assert isinstance(client.ask(LOOKUP), Answered)
     family = family_of(client)
     started = time.monotonic()
     answer = client.ask(TRIGGER)
-    # What drips into the channel is no frame.
+    # The bytes that drip into the channel are no valid frame.
     ends = {"closes-all": Crashed, "drips": Errored}
     assert isinstance(answer, ends.get(way, TimedOut))
     assert time.monotonic() - started < 2 + SOON
@@ -134,7 +137,7 @@ def test_what_does_not_answer_is_ended_in_time(dying, way):
 
 
 def test_a_keeper_is_not_talked_out_of_it(dying):
-    """It ignores the signals by which a process is asked to end."""
+    """A keeper ignores the signals that ask a process to end."""
     client = dying("terminates-its-keeper")
     assert isinstance(client.ask(TRIGGER), Answered)
     assert isinstance(client.ask(LOOKUP), Answered)
@@ -150,7 +153,7 @@ def test_a_keeper_is_not_talked_out_of_it(dying):
     ],
 )
 def test_a_crash_tells_the_last_words(dying, way, words):
-    """In a line that is short, and has no control characters."""
+    """A crash's message has the last printed line, shortened and without control characters."""
     answer = dying(way).ask(TRIGGER)
     assert isinstance(answer, Crashed)
     assert words in answer.message
@@ -160,7 +163,7 @@ def test_a_crash_tells_the_last_words(dying, way, words):
 
 @pytest.mark.parametrize("way", ["is-stuck", "is-stuck-with-child", "deaf"])
 def test_an_import_that_hangs_obeys_the_timeout(dying, way):
-    """It is ended when the time for a call is up, and the message says what to raise."""
+    """An import that hangs is ended at the timeout, and the message names --timeout."""
     client = dying(way, timeout=1.0)
     started = time.monotonic()
     with pytest.raises(BackendBroken, match="raise --timeout if that is slow") as broken:
@@ -170,12 +173,12 @@ def test_an_import_that_hangs_obeys_the_timeout(dying, way):
 
 
 def test_an_import_that_works_on_may_take_longer(dying):
-    """A library that uses the processor is slow rather than stuck."""
+    """An import that uses the processor may take longer than the timeout."""
     assert dying("works-on", timeout=1.0).info.library == "zoo"
 
 
 def test_a_death_at_import_is_seen_at_once(dying):
-    """Though a child holds the channel."""
+    """A death at import is noticed at once, even if a child holds the channel."""
     started = time.monotonic()
     with pytest.raises(BackendBroken, match="exit code 3 while importing zoo-dies"):
         _ = dying("dies-with-child").info
@@ -183,7 +186,7 @@ def test_a_death_at_import_is_seen_at_once(dying):
 
 
 def test_stopping_ends_what_is_imported():
-    """From another thread, and for good."""
+    """Stopping the pool from another thread ends a worker that is importing."""
     pool = BackendPool(["zoo-dies", "numpy-reference"], 60, {"EMBCHECK_ZOO_DEATH": "is-stuck"})
     threading.Timer(1.5, pool.stop).start()
     started = time.monotonic()
@@ -194,7 +197,7 @@ def test_stopping_ends_what_is_imported():
 
 
 def test_a_client_that_was_stopped_starts_nothing(dying):
-    """A request that waits ends at once, and a later one finds no worker."""
+    """Stopping a client ends a waiting request at once, and a later one starts no worker."""
     client = dying("hangs")
     assert isinstance(client.ask(LOOKUP), Answered)
     threading.Timer(0.5, client.stop).start()
@@ -206,13 +209,13 @@ def test_a_client_that_was_stopped_starts_nothing(dying):
 
 
 class Command:
-    """An `embcheck` command that runs, in a temporary folder of its own."""
+    """A running `embcheck` command with a temporary folder of its own."""
 
     def __init__(self, folder, way, *arguments, code="main()"):
         self.folder = folder
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
-        # What is started in the background of a script ignores SIGINT, and so would its child.
+        # A background job of a script ignores SIGINT, and its children inherit that.
         text = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         text += f"from embcheck.cli.main import main; {code}"
         self.process = subprocess.Popen(
@@ -225,27 +228,27 @@ class Command:
         )
 
     def wait_for(self, found, seconds=60):
-        """Wait until something is found."""
+        """Wait until a function returns something true, and return that."""
         deadline = time.monotonic() + seconds
-        while not (seen := found()):  # Once: a worker that starts becomes another program.
+        while not (seen := found()):  # A starting worker changes its command, so ask once.
             assert time.monotonic() < deadline
             assert self.process.poll() is None
             time.sleep(0.05)
         return seen
 
     def workers(self, name="zoo-dies"):
-        """Return the processes below it that serve a backend."""
+        """Return the processes below the command that serve a backend."""
         return [p for p in self.family() if name in " ".join(cmdline(p)) and is_worker(p)]
 
     def family(self):
-        """Return all processes below it."""
+        """Return all processes below the command."""
         try:
             return psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
 
     def interrupt(self):
-        """Press Ctrl-C; return the seconds until it ended, and what it said."""
+        """Send SIGINT; return the seconds until the command ended, and its errors."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         _, errors = self.process.communicate(timeout=60)
@@ -253,7 +256,7 @@ class Command:
 
 
 def cmdline(process):
-    """Return the command of a process; empty if it has gone."""
+    """Return the command line of a process; empty if it is gone."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -261,12 +264,12 @@ def cmdline(process):
 
 
 def is_worker(process):
-    """Whether a process is a worker, and not its keeper."""
+    """Whether a process is a worker rather than its keeper."""
     return not any("keeper.py" in word for word in cmdline(process))
 
 
 def children_of(worker):
-    """Return what a worker's keeper has beside it, once it has."""
+    """Return all processes below a worker's keeper."""
     return psutil.Process(worker.pid).parent().children(recursive=True)
 
 
@@ -284,7 +287,7 @@ ENDS = {
 
 @pytest.mark.parametrize("way", ["import", "call"])
 def test_when_the_harness_ends_nothing_is_left(tmp_path, way):
-    """However it ends: workers, what they started, and temporary folders are gone in seconds."""
+    """However the harness ends, its workers and temporary folders are gone within seconds."""
     chosen = {name: ends for name, ends in ENDS.items() if way == "import" or name[:3] == "run"}
     hangs = "is-stuck-with-child" if way == "import" else "litters"
     commands = {}
@@ -313,7 +316,7 @@ def test_when_the_harness_ends_nothing_is_left(tmp_path, way):
 
 
 def test_ctrl_c_is_obeyed_while_a_library_is_imported(tmp_path):
-    """At once, with 130, and a word on what is recorded; of each command that starts workers."""
+    """Ctrl-C during an import ends each command at once, with exit code 130."""
     commands = {}
     for name in ("run", "fuzz", "check-backend"):
         (tmp_path / name).mkdir()
@@ -366,7 +369,7 @@ main()
     [(SLOW_SPECS, b"reading"), (SLOW_COLLECTION, b"collecting"), (SLOW_CLOSE, b"closing")],
 )
 def test_ctrl_c_is_obeyed_while_specs_are_read_and_workers_are_closed(tmp_path, code, word):
-    """With 130 as well, and without a wait for a library whose import hangs."""
+    """Ctrl-C while specs are read or workers are closed ends the run at once, with 130."""
     way = "" if word == b"closing" else "deaf"
     command = Command(tmp_path, way, *RUN, code=f"\n{code}")
     assert word in command.process.stdout.read(len(word))
@@ -379,7 +382,7 @@ def test_ctrl_c_is_obeyed_while_specs_are_read_and_workers_are_closed(tmp_path, 
 
 
 def test_an_interruption_says_what_is_recorded(tmp_path):
-    """While a call hangs: how many results, of how many."""
+    """An interrupted run says how many of its results are recorded."""
     command = Command(tmp_path, "hangs", *RUN)
     record = tmp_path / "out" / "results.jsonl"
     command.wait_for(lambda: record.exists() and record.read_text().count('"result"') >= 3)

@@ -1,4 +1,4 @@
-"""What fails around the results: disks, folders, pipes, other runs, and what lay there before."""
+"""Failures around the results: full disks, bad folders, broken pipes, other runs, old files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ ONE = ("run", "-b", "numpy-reference", "--specs", SMALL)
 
 
 def embcheck(*arguments):
-    """Run the command in this process; it must end by itself, without a traceback."""
-    before = dict(os.environ)  # `run` sets what its pytest is to find.
+    """Run the command in this process; it must end by itself and without a traceback."""
+    before = dict(os.environ)  # `run` sets variables for the pytest that it starts.
     try:
         done = CliRunner().invoke(main, list(map(str, arguments)))
     finally:
@@ -49,14 +49,14 @@ def embcheck(*arguments):
 
 @contextmanager
 def disk_of(size):
-    """Let no file of this process grow beyond so many bytes.
+    """Limit the size of all files that this process writes.
 
-    Nor is a module kept that is imported meanwhile: cut short, it would break later imports.
+    Bytecode is not written meanwhile: cut short, it would break later imports.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys, "dont_write_bytecode", True)
-        patched.setenv("PYTHONDONTWRITEBYTECODE", "1")  # of workers
+        patched.setenv("PYTHONDONTWRITEBYTECODE", "1")  # For the workers.
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
         try:
             yield
@@ -66,7 +66,7 @@ def disk_of(size):
 
 @contextmanager
 def other_run(folder):
-    """Hold a folder as another process does; give that process."""
+    """Hold a folder in another process, as a run does; yield that process."""
     code = (
         "import sys, time; from pathlib import Path\n"
         "from embcheck.conformance.records.claim import claimed\n"
@@ -85,7 +85,7 @@ def other_run(folder):
         process.communicate()
 
 
-# A disk that fills up.
+# Full disks.
 
 
 def _fill(writer):
@@ -95,7 +95,7 @@ def _fill(writer):
 
 @pytest.mark.parametrize("room", [0, 1, 100, 700, 1500])
 def test_what_fitted_is_whole_and_counted(tmp_path, room):
-    """Beyond the header and a result: the rest of a line that did not fit is taken back."""
+    """On a full disk, only whole lines stay in the record, and the error counts their results."""
     writer = RunWriter(tmp_path, header())
     writer.write(result())
     size = writer.path.stat().st_size
@@ -114,7 +114,7 @@ def test_what_fitted_is_whole_and_counted(tmp_path, room):
 
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_disk_that_is_full_at_the_start_leaves_the_earlier_record(tmp_path, room):
-    """The new run is refused, and nothing of it stays."""
+    """On a disk that is full at the start, the new run is refused and the old record stays."""
     RunWriter(tmp_path, header()).finish(0)
     before = (tmp_path / FILE).read_bytes()
     with disk_of(room), pytest.raises(OSError, match="File too large"):
@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_the_earlier_record(tmp_path, ro
 
 
 def test_a_footer_that_does_not_fit_leaves_a_partial_run(tmp_path):
-    """All results are there, and that they are all is not claimed."""
+    """If the footer does not fit, all results stay, and the run is partial."""
     writer = RunWriter(tmp_path, header())
     writer.write(result())
     with disk_of(writer.path.stat().st_size + 10), pytest.raises(CannotWrite, match="1 result"):
@@ -135,7 +135,7 @@ def test_a_footer_that_does_not_fit_leaves_a_partial_run(tmp_path):
 
 @pytest.mark.parametrize("name", ["results.jsonl", "a report.html"])
 def test_a_file_that_does_not_fit_leaves_the_earlier_one(tmp_path, name):
-    """And no unfinished one beside it."""
+    """A file that does not fit leaves the earlier one, and no unfinished file."""
     write_whole(tmp_path / name, "before")
     with disk_of(1000), pytest.raises(OSError, match="File too large"):
         write_whole(tmp_path / name, "x" * 10_000)
@@ -144,7 +144,7 @@ def test_a_file_that_does_not_fit_leaves_the_earlier_one(tmp_path, name):
 
 
 def test_a_run_on_a_disk_that_fills_up(tmp_path):
-    """It stops, says how much is recorded and where, and exits with 2."""
+    """A run on a disk that fills up stops with 2, and says how much is recorded and where."""
     done = embcheck(*ONE, "--out", tmp_path / "whole")
     size = (tmp_path / "whole" / FILE).stat().st_size
     assert done.exit_code == 0
@@ -161,7 +161,7 @@ def test_a_run_on_a_disk_that_fills_up(tmp_path):
 
 
 def test_only_the_junit_file_does_not_fit(tmp_path):
-    """The record is whole, and the exit code says that something is missing."""
+    """If only the JUnit file cannot be written, the record is whole and the exit code is 2."""
     (tmp_path / "junit.xml").mkdir()
     done = embcheck(*ONE, "--out", tmp_path)
     assert done.exit_code == 2
@@ -171,17 +171,17 @@ def test_only_the_junit_file_does_not_fit(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["junit.xml", FILE]
 
 
-# A folder that goes away, or that there never was.
+# Folders that disappear, or that cannot be made.
 
 
 @pytest.mark.parametrize("how", ["removes", "moves", "puts a file there"])
 def test_a_folder_that_is_taken_away_in_mid_run(tmp_path, monkeypatch, how):
-    """What was recorded is put back; where that is not possible, it is saved elsewhere."""
+    """If the folder is taken away during a run, its record is restored or saved elsewhere."""
     out, saved = tmp_path / "out", tmp_path / "tmp"
     saved.mkdir()
     monkeypatch.setenv("EMBCHECK_ZOO_VICTIM", str(out))
     monkeypatch.setenv("EMBCHECK_ZOO_HOW", how)
-    monkeypatch.setenv(SWITCH, "0")  # A worker that is confined cannot; somebody else may.
+    monkeypatch.setenv(SWITCH, "0")  # So that a worker can do what others may do.
     monkeypatch.setattr("tempfile.tempdir", str(saved))
     done = embcheck("run", "-b", "zoo-takes-away", "--specs", SMALL, "--out", out)
     if how != "puts a file there":
@@ -193,7 +193,7 @@ def test_a_folder_that_is_taken_away_in_mid_run(tmp_path, monkeypatch, how):
         return
     assert done.exit_code == 2
     assert out.read_text() == "mine"
-    if "nothing is recorded" in done.stderr:  # Cases are asked ahead of their record.
+    if "nothing is recorded" in done.stderr:  # Cases may be asked before any is recorded.
         return
     (copy,) = saved.glob("embcheck-results-*")
     said = re.sub(r"\s+", " ", done.stderr)
@@ -206,7 +206,7 @@ def test_a_folder_that_is_taken_away_in_mid_run(tmp_path, monkeypatch, how):
 
 @pytest.mark.parametrize("how", ["removed", "moved", "renamed"])
 def test_a_record_that_is_taken_away_is_put_back(tmp_path, how):
-    """With all that was written before."""
+    """A record that is removed or moved is written again, with all earlier results."""
     out = tmp_path / "out"
     writer = RunWriter(out, header())
     writer.write(result())
@@ -224,7 +224,7 @@ def test_a_record_that_is_taken_away_is_put_back(tmp_path, how):
 
 
 def test_another_record_in_its_place_is_not_touched(tmp_path):
-    """It is somebody else's."""
+    """If another file took the record's place, it stays, and a copy is saved elsewhere."""
     writer = RunWriter(tmp_path, header())
     writer.write(result())
     writer.path.unlink()
@@ -276,7 +276,7 @@ NO_FOLDERS = [_file, _below_a_file, _loop, _long, _no_permission]
     ids=lambda command: command[0],
 )
 def test_a_folder_that_cannot_be(tmp_path, folders, command, make):
-    """One clear line, exit 2, and nothing is changed."""
+    """A folder that cannot be made is reported in one line with exit code 2, changing nothing."""
     place = make(tmp_path / "place")
     words = [str(word).format(**folders) for word in command]
     done = embcheck(*words, "--out", place)
@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be(tmp_path, folders, command, make):
 
 @pytest.mark.parametrize("make", NO_FOLDERS)
 def test_a_report_that_cannot_be(tmp_path, folders, make):
-    """Likewise; a file is no obstacle, since a report replaces one."""
+    """A report that cannot be written is reported in one line with exit code 2."""
     place = make(tmp_path / "place")
     done = embcheck("report", folders["run"], "--html", place / "r.html")
     assert done.exit_code == 2, done.output
@@ -297,7 +297,7 @@ def test_a_report_that_cannot_be(tmp_path, folders, make):
 
 
 def test_a_report_to_a_device_replaces_none(folders):
-    """The device of a process that runs as root, least of all."""
+    """A report written to a device does not replace the device, even as root."""
     before = Path("/dev/null").stat()
     done = embcheck("report", folders["run"], "--html", "/dev/null")
     assert done.exit_code == 0
@@ -308,7 +308,7 @@ def test_a_report_to_a_device_replaces_none(folders):
 
 
 def test_a_new_backend_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch):
-    """So that the next try is not refused because the folder is there already."""
+    """A new backend that does not fit leaves nothing, so that the next try is not refused."""
     with disk_of(800):
         done = embcheck("new-backend", "mylib-take", "--out", tmp_path)
     assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
@@ -331,7 +331,7 @@ def folders(tmp_path_factory):
     return {**made, "docstrings": str(docstrings)}
 
 
-# Two runs.
+# Two runs into one folder.
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def folders(tmp_path_factory):
     ids=lambda command: command[0],
 )
 def test_the_second_run_is_refused(tmp_path, folders, command):
-    """At once, with the first one's process, and without a change to what that has written."""
+    """A second run into the same folder is refused at once, naming the first one's process."""
     (tmp_path / FILE).write_text("of the first")
     with other_run(tmp_path) as first:
         began = time.monotonic()
@@ -359,7 +359,7 @@ def test_the_second_run_is_refused(tmp_path, folders, command):
 
 
 def test_a_killed_run_blocks_nobody(tmp_path):
-    """The file with its process id stays behind; the lock does not."""
+    """A killed run leaves its lock file but not the lock."""
     with other_run(tmp_path) as first:
         first.kill()
         first.wait()
@@ -374,7 +374,7 @@ def test_a_killed_run_blocks_nobody(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"\xff" * 9, b"-5", b"9" * 5000, b"1\x1b[2J", b"\n" * 99])
 def test_a_lock_file_of_any_bytes_is_one(tmp_path, text):
-    """What it says of the other process is not believed, where it is no number."""
+    """A lock file with any content works; what is no process id is not shown."""
     (tmp_path / LOCK).write_bytes(text)
     with claimed(tmp_path):
         assert int((tmp_path / LOCK).read_text()) == os.getpid()
@@ -387,7 +387,7 @@ def test_a_lock_file_of_any_bytes_is_one(tmp_path, text):
 
 @pytest.mark.parametrize("kind", ["folder", "link", "loop"])
 def test_a_lock_that_is_no_file(tmp_path, kind):
-    """It is refused in one line, and what a link leads to is not written to."""
+    """A lock file that is a folder or a link is refused in one line, and its target stays."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
     out = tmp_path / "out"
@@ -403,7 +403,7 @@ def test_a_lock_that_is_no_file(tmp_path, kind):
     assert victim.read_text() == "mine"
 
 
-# What lay there before.
+# Files that were in the folder before.
 
 OLD = {
     "nothing": b"",
@@ -425,7 +425,7 @@ OLD = {
 
 @pytest.mark.parametrize("what", OLD)
 def test_an_old_file_of_any_bytes(tmp_path, what):
-    """The new run goes on, and what was there is kept aside."""
+    """An old file with any content is kept aside, and the new run is recorded."""
     (tmp_path / FILE).write_bytes(OLD[what])
     writer = RunWriter(tmp_path, header())
     writer.write(result())
@@ -441,7 +441,7 @@ def test_an_old_file_of_any_bytes(tmp_path, what):
 @pytest.mark.parametrize("name", [FILE, f"{FILE}.part", PREVIOUS])
 @pytest.mark.parametrize("kind", ["folder", "pipe", "endless", "full", "loop", "dangling"])
 def test_an_old_file_that_is_none(tmp_path, name, kind):
-    """The new run goes on, or refuses in one line; it never waits, and writes to no device."""
+    """An old file that is no regular file is replaced or refused in one line, without waiting."""
     RunWriter(tmp_path, header()).finish(0)
     before = (tmp_path / FILE).read_bytes()
     (tmp_path / name).unlink(missing_ok=True)
@@ -465,7 +465,7 @@ def test_an_old_file_that_is_none(tmp_path, name, kind):
 
 @pytest.mark.parametrize("kind", ["folder", "endless"])
 def test_a_run_into_what_is_no_file(tmp_path, kind):
-    """It says so in one line, and exits with 2."""
+    """A run into a record that is no regular file is refused in one line, with exit code 2."""
     place = tmp_path / FILE
     place.mkdir() if kind == "folder" else place.symlink_to("/dev/zero")
     done = embcheck(*ONE, "--out", tmp_path)
@@ -474,7 +474,7 @@ def test_a_run_into_what_is_no_file(tmp_path, kind):
     assert f"cannot write to {tmp_path}: {FILE} is not a regular file; remove it" in line
 
 
-# Standard output and error that are closed, full, or read by nobody.
+# Standard output and error that are closed, full, or not read.
 
 
 def forked(arguments, prepare, err):
@@ -551,7 +551,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def _actions():
-    """Import what the commands do before the forks, each of which would else import it again."""
+    """Import the commands' actions once, so that the forks need not."""
     for name in COMMANDS:
         with suppress(ModuleNotFoundError):
             import_module(f"embcheck.cli.actions.{name.partition(',')[0].replace('-', '_')}")
@@ -561,7 +561,7 @@ def _actions():
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_broken_output_changes_no_exit_code(tmp_path, folders, command, how):
-    """But where output was lost because there was no room for it, 0 becomes 2, in a line."""
+    """Broken output changes no exit code, except that a full disk turns 0 into 2."""
     words, code = COMMANDS[command]
     (tmp_path / "out").mkdir()
     arguments = [str(word).format(out=tmp_path / "out", **folders) for word in words]
@@ -581,7 +581,7 @@ def test_broken_output_changes_no_exit_code(tmp_path, folders, command, how):
 @pytest.mark.parametrize("how", ["| head", "<&- >&- 2>&-", "> /dev/full"])
 @pytest.mark.parametrize(("backend", "code"), [("numpy-reference", 0), ("zoo-wrong-row", 1)])
 def test_a_run_whose_output_is_broken(tmp_path, how, backend, code):
-    """The record is whole, and nothing else was written into it."""
+    """A run with broken output has a whole record, with nothing else in it."""
     arguments = ["run", "-b", backend, "--specs", SMALL, "--out", tmp_path / "out"]
     ended = forked(arguments, BROKEN[how], tmp_path / "err")
     assert ended == (code or 2 if how == "> /dev/full" else code), (tmp_path / "err").read_text()
@@ -590,7 +590,7 @@ def test_a_run_whose_output_is_broken(tmp_path, how, backend, code):
     assert len(run.results) == 6
 
 
-# What nobody expected.
+# Unexpected errors.
 
 
 class Odd(Exception):
@@ -613,7 +613,7 @@ class Odd(Exception):
 )
 @pytest.mark.parametrize("wants", [False, True])
 def test_what_nobody_expected_is_one_line(tmp_path, monkeypatch, error, code, words, wants):
-    """With how to report it; the traceback is there for those who ask for it."""
+    """An unexpected error is one line with a request to report it; a traceback only if asked."""
 
     def fails(*_):
         raise error
@@ -635,7 +635,7 @@ def test_what_nobody_expected_is_one_line(tmp_path, monkeypatch, error, code, wo
 
 @pytest.mark.parametrize("place", ["gravest", "describe_environment", "explain"])
 def test_a_fault_in_the_middle_of_a_run(tmp_path, monkeypatch, place):
-    """It is told in a line, with exit code 3; what was recorded before is readable."""
+    """A fault of the harness ends a run with exit code 3, and earlier results are readable."""
     calls = []
     real = getattr(pytest_session, place)
 
@@ -656,14 +656,14 @@ def test_a_fault_in_the_middle_of_a_run(tmp_path, monkeypatch, place):
 
 @pytest.mark.parametrize("plugin", [(), ("-n", "1")])
 def test_under_pytest_itself_a_full_disk_is_one_line(tmp_path, plugin):
-    """Also where xdist's processes run the cases, and this one records them."""
+    """Under pytest, with and without xdist, a full disk is reported in one line."""
     code = (
         "import resource, sys, pytest\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))\n"
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
     arguments = ["-p", "no:cacheprovider", "--embcheck-backend", "numpy-reference", *plugin]
-    keeps_no_module = {**environment(), "PYTHONDONTWRITEBYTECODE": "1"}  # It would be cut short.
+    keeps_no_module = {**environment(), "PYTHONDONTWRITEBYTECODE": "1"}  # None is cut short.
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, f"--embcheck-out={tmp_path}", str(SMALL)],
         capture_output=True, text=True, timeout=120, check=False, env=keeps_no_module, cwd=tmp_path,
@@ -677,7 +677,7 @@ def test_under_pytest_itself_a_full_disk_is_one_line(tmp_path, plugin):
 
 
 def test_ctrl_c_while_specs_are_read_is_an_interruption(tmp_path, monkeypatch):
-    """Not the 1 of a departure."""
+    """Ctrl-C while specs are read exits with 130."""
     monkeypatch.setattr(
         "embcheck.cli.actions.run_suite.spec_files",
         lambda _: signal.raise_signal(signal.SIGINT),
@@ -695,7 +695,7 @@ HOSTILE = ("zoo-hostile-info", "zoo-hostile-reason", "zoo-hostile-fault", "zoo-s
 
 
 def test_the_list_of_backends_shows_hostile_ones(monkeypatch):
-    """A line for each thing, and nothing that a terminal would obey."""
+    """The list of backends shows hostile ones with control characters escaped."""
     monkeypatch.setenv("COLUMNS", "80")
     done = embcheck("backends", *HOSTILE, "numpy-reference")
     assert done.exit_code == 0

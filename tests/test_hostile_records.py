@@ -1,4 +1,4 @@
-"""Records from strangers: any bytes are a page, a page that says "partial", or refused by place."""
+"""Records from strangers: any bytes give a page, a partial one, or an error with its place."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write(folder: Path, content: bytes | Lines) -> Path:
 
 
 def called(*arguments: object) -> tuple[int, str]:
-    """Call the command; return its exit code and all that it said."""
+    """Call the command; return its exit code and output."""
     done = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -53,12 +53,12 @@ def called(*arguments: object) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> list[Run]:
-    """Return the runs of the record that the others are made from."""
+    """Return the runs of the record that the mutations are made from."""
     return read_runs(write(tmp_path_factory.mktemp("base"), WHOLE))
 
 
 def test_what_the_others_are_made_from_is_whole(tmp_path, base) -> None:
-    """It has all types of lines, and no doubts; the passing one conforms."""
+    """The base record has all types of lines and no doubts, and the passing one conforms."""
     assert {line["type"] for line in WHOLE} == {
         *("run", "clause", "case", "result", "rounds", "measurement", "price", "end")
     }
@@ -70,7 +70,7 @@ def test_what_the_others_are_made_from_is_whole(tmp_path, base) -> None:
     "text", [text for _, text in MUTATIONS], ids=[name[:60] for name, _ in MUTATIONS]
 )
 def test_a_changed_record_is_a_page_or_refused(tmp_path, base, text) -> None:
-    """Every command's work ends in a page or in an error with the line; no other exception."""
+    """A mutated record gives a page or an error with its place, and no other exception."""
     said = hostile.use(tmp_path, text, base)
     if not said.startswith("<!doctype"):
         assert FILE_NAME in said or "are not the same in all runs" in said
@@ -82,7 +82,7 @@ END = b'"seconds": 60.0'
 
 
 def nested(depth: int) -> bytes:
-    """Return a header's settings with so many objects in one another."""
+    """Return a header's settings with objects nested to a depth."""
     return b'"settings": ' + b'{"a":' * depth + b"1" + b"}" * depth
 
 
@@ -125,7 +125,7 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @pytest.mark.parametrize("name", BYTES)
 def test_bytes_that_are_no_record_are_refused(tmp_path, name) -> None:
-    """With file and line, what is wrong, and what to do; exit code 2."""
+    """Bytes that are no record are refused with file, line and reason, and exit code 2."""
     change, words = BYTES[name]
     text = change(text_of(PASSING))
     assert text != text_of(PASSING)
@@ -148,7 +148,7 @@ KEPT: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", KEPT)
 def test_what_changes_nothing_is_read(tmp_path, name) -> None:
-    """Another end of line, a key of a later version, a text that no output can encode."""
+    """Other ends of lines, unknown keys and lone surrogates are read."""
     text = KEPT[name](text_of(PASSING))
     assert text != text_of(PASSING)
     runs = read_runs(write(tmp_path, text))
@@ -160,7 +160,7 @@ def test_what_changes_nothing_is_read(tmp_path, name) -> None:
 
 @pytest.mark.parametrize("tail", [b'{"type": "resu', b"\0" * 500, b'{"type": "run", "x": "\xc3'])
 def test_a_last_line_that_was_cut_off_makes_the_run_partial(tmp_path, tail) -> None:
-    """What came before is kept, even its end, but it is not called whole."""
+    """A run whose last line is cut off keeps its results and is partial."""
     (run,) = read_runs(write(tmp_path, text_of(PASSING) + tail))
     assert len(run.results) == 8
     assert run.partial
@@ -168,7 +168,7 @@ def test_a_last_line_that_was_cut_off_makes_the_run_partial(tmp_path, tail) -> N
 
 
 def fifo(path: Path) -> None:
-    """Make a FIFO, which would be waited for."""
+    """Make a FIFO, on which a reader would wait."""
     os.mkfifo(path)
 
 
@@ -183,7 +183,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", PLACES)
 def test_what_is_no_file_is_refused_at_once(tmp_path, name) -> None:
-    """A folder, a FIFO and a device of that name are not waited for; the real command says so."""
+    """A folder, FIFO, device or missing file is refused at once, without a traceback."""
     PLACES[name](tmp_path / FILE_NAME)
     done = subprocess.run(
         [sys.executable, "-m", "embcheck.cli", "report", tmp_path, "--html", tmp_path / "x.html"],
@@ -198,7 +198,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, name) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch) -> None:
-    """With the reason of the system, which root has to be told."""
+    """A file without read permission is refused with the system's reason."""
 
     def refuse(path: Path, *_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
@@ -222,7 +222,7 @@ COMMANDS: dict[str, Callable[[Path, Path], tuple[object, ...]]] = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_refuses_a_line_by_its_place(tmp_path, name) -> None:
-    """Exit code 2, and the line; without a traceback."""
+    """Every command refuses an invalid line with its place and exit code 2."""
     good = write(tmp_path / "good", PASSING)
     bad = write(tmp_path / "bad", hostile.with_value(PASSING, (3, "level"), ["\x1b[31m"]))
     code, said = called(*COMMANDS[name](bad, good))
@@ -232,13 +232,13 @@ def test_every_command_refuses_a_line_by_its_place(tmp_path, name) -> None:
 
 
 def cut_out(lines: Lines, **values: Any) -> Lines:
-    """Return a record without the results that have these values, and what they alone name."""
+    """Return a record without the results that have these values."""
     gone = set(numbers_of(lines, "result", **values))
     return [line for number, line in enumerate(lines) if number not in gone]
 
 
 def planned(lines: Lines, number: int) -> Lines:
-    """Return a record that planned, and counts, another number of passes."""
+    """Return a record that says it planned, and counted, another number of passes."""
     made = hostile.with_value(lines, (0, "planned"), number)
     return hostile.with_value(made, (len(made) - 1, "counts"), {"passed": number})
 
@@ -333,7 +333,7 @@ DOCTORED: dict[str, tuple[Lines, str]] = {
 
 @pytest.mark.parametrize("name", DOCTORED)
 def test_a_record_that_does_not_add_up_is_partial(tmp_path, name) -> None:
-    """Page, terminal, diff and merge say so; it never conforms, nor does what is merged of it."""
+    """A record that contradicts itself is partial in all outputs, also after merging."""
     lines, why = DOCTORED[name]
     folder = write(tmp_path / "run", lines)
     whole = write(tmp_path / "whole", PASSING)
@@ -353,7 +353,7 @@ def test_a_record_that_does_not_add_up_is_partial(tmp_path, name) -> None:
 
 
 def test_a_quick_run_beside_a_doctored_one_does_not_conform(tmp_path) -> None:
-    """Neither a selection nor a run that lacks results makes the other whole."""
+    """A quick run and a partial run together do not conform."""
     quick = hostile.with_value(PASSING, (0, "settings"), {"selection": "one case of each clause"})
     folders = [write(tmp_path / "quick", quick), write(tmp_path / "cut", DOCTORED["no end"][0])]
     page = tmp_path / "page.html"
@@ -377,7 +377,7 @@ OTHERWISE: dict[str, tuple[tuple[Any, ...], Any]] = {
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_one_suite_that_judges_in_two_ways_is_refused(tmp_path, name) -> None:
-    """`diff`, `merge` and `report` name the first case or clause; exit code 2."""
+    """Two runs of one suite that judge a case differently are refused, and the case is named."""
     told = [
         {**line, "fingerprint": "1" * 16} if "fingerprint" in line else line for line in PASSING
     ]
@@ -396,7 +396,7 @@ def test_one_suite_that_judges_in_two_ways_is_refused(tmp_path, name) -> None:
 
 
 def test_two_suites_are_compared_where_they_judge_alike(tmp_path) -> None:
-    """`diff` leaves out what another suite judges otherwise, and says so; it is a difference."""
+    """`diff` leaves out cases that two suites judge differently, and counts them as changes."""
     one = write(tmp_path / "one", PASSING)
     other = hostile.with_value(PASSING, (0, "suite"), "fedcba9876543210")
     same = write(tmp_path / "same", other)
@@ -409,7 +409,7 @@ def test_two_suites_are_compared_where_they_judge_alike(tmp_path) -> None:
 
 
 def test_older_records_have_no_fingerprints(tmp_path) -> None:
-    """They are compared by the rest."""
+    """A record without fingerprints is compared by the other fields."""
     older = [{k: v for k, v in line.items() if k != "fingerprint"} for line in PASSING]
     folders = write(tmp_path / "older", older), write(tmp_path / "newer", PASSING)
     assert called("diff", *folders)[0] == 0
@@ -446,7 +446,7 @@ JUDGED = {
 
 @pytest.mark.parametrize("name", [*SPELLED, *JUDGED])
 def test_a_suite_is_identified_by_what_judges(tmp_path, name) -> None:
-    """Comments, words and spelling leave its digest as it is; all that judges changes it."""
+    """A suite's digest changes with all that is judged, but not with comments or spelling."""
     before, after = {**SPELLED, **JUDGED}[name]
     digests = []
     for folder, text in (("one", SPEC), ("two", SPEC.replace(before, after, 1))):
@@ -458,7 +458,7 @@ def test_a_suite_is_identified_by_what_judges(tmp_path, name) -> None:
 
 
 def test_reading_holds_one_line_at_a_time(tmp_path) -> None:
-    """Bytes are read as they are needed: 30 MB of results that say the same take under 6 MB."""
+    """A record is read line by line: 30 MB of equal results take less than 6 MB."""
     line = json.dumps({**PASSING[RESULTS[0]], "message": "x" * 100_000})
     text = text_of(PASSING[:-1]) + f"{line}\n".encode() * 300
     folder = write(tmp_path, text)
@@ -471,7 +471,7 @@ def test_reading_holds_one_line_at_a_time(tmp_path) -> None:
 
 
 def test_a_record_names_no_program(tmp_path) -> None:
-    """`audit` starts what is named with -b, and never what a record calls a backend."""
+    """`audit` starts no program that a record names as a backend."""
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
     script.chmod(0o755)
@@ -485,7 +485,7 @@ def test_a_record_names_no_program(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/b", "a\nb"])
 def test_triage_writes_into_its_folder_only(tmp_path, name) -> None:
-    """A backend whose name is no file's is refused."""
+    """`triage` refuses a backend whose name cannot be a file name."""
     lines = json.loads(json.dumps(WHOLE).replace('"acme"', json.dumps(name)))
     folder = write(tmp_path / "run", lines)
     code, said = called("triage", folder, "--out", tmp_path / "triage")
@@ -495,7 +495,7 @@ def test_triage_writes_into_its_folder_only(tmp_path, name) -> None:
 
 
 def test_a_candidate_is_a_comment_and_a_list(tmp_path) -> None:
-    """No case id ends the comment that holds it, or a word of the command."""
+    """A hostile case id cannot end the comment of a candidate file that contains it."""
     name = "embedding/x/'; touch y\ndeviations: []\n- '"
     lines = json.loads(json.dumps(WHOLE).replace(f"{PLAIN}-1", json.dumps(name)[1:-1]))
     folder = write(tmp_path / "run", lines)
@@ -509,7 +509,7 @@ def test_a_candidate_is_a_comment_and_a_list(tmp_path) -> None:
 
 
 TIMED = list(WHOLE[numbers_of(WHOLE, "run")[1] :])
-"""The run of timings, with its end."""
+"""The lines of the run of timings."""
 BASELINES = {
     "how it was made": ((0, "settings"), {}, "does not say how it was made"),
     "a profile that is none": (
@@ -523,7 +523,7 @@ BASELINES = {
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_doctored_run_is_no_baseline(tmp_path, name) -> None:
-    """`bench --against` says what the run lacks before it times anything."""
+    """`bench --against` refuses an incomplete baseline before it times anything."""
     *change, words = BASELINES[name]
     timed = hostile.with_value(TIMED, (0, "purpose"), "timing")
     folder = write(tmp_path / "base", hostile.with_value(timed, *change))
@@ -534,7 +534,7 @@ def test_a_doctored_run_is_no_baseline(tmp_path, name) -> None:
 
 @pytest.mark.parametrize("inputs", [{}, {"lookups": "many"}, {"lookups": 0}])
 def test_rounds_that_cannot_be_measured_are_not_resumed(tmp_path, inputs) -> None:
-    """What was read of an interrupted run is tried before it is gone on with."""
+    """Rounds that cannot be measured are refused by --resume."""
     lines = hostile.with_value(TIMED[:-1], (1, "inputs"), inputs)
     (run,) = read_runs(write(tmp_path, lines))
     with pytest.raises(CannotResume, match=r"cannot be measured.*leave out --resume"):
@@ -542,7 +542,7 @@ def test_rounds_that_cannot_be_measured_are_not_resumed(tmp_path, inputs) -> Non
 
 
 def test_a_run_of_own_specs_is_of_a_suite_of_its_own(tmp_path) -> None:
-    """A comment leaves it the same, another expectation does not, and that is not compared."""
+    """A run of named specs has the digest of those specs, and other digests are not merged."""
     texts = {
         "first": SPEC,
         "comment": SPEC.replace("cases:", "# nothing\ncases:"),
@@ -567,7 +567,7 @@ def test_a_run_of_own_specs_is_of_a_suite_of_its_own(tmp_path) -> None:
 
 
 def test_a_spec_is_loaded_with_its_digest() -> None:
-    """Each case of a file has its own."""
+    """Each case of a spec has its own fingerprint."""
     files = sorted((Path(__file__).parent.parent / "specs" / "embedding").glob("lookup.yaml"))
     digests = [case.fingerprint for file in files for case in load_spec(file).cases]
     assert len(digests) == len(set(digests)) > 1

@@ -1,7 +1,7 @@
-"""Workers write to their own folders only, and reach no process but those that they start.
+"""Workers can write only to their own folders, and reach only processes that they started.
 
-Each way is tried twice: where workers are confined it is refused, and where they are not it works,
-so that it is no way that the test only believes to be one.
+Each attack is tried twice: it must be refused if workers are confined, and must work if they are
+not. The second try shows that the attack is a real one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ listener.listen()
 print("ready", flush=True)
 sys.stdin.read()
 """
-"""Another process of the user's: it stands for the harness, which a test would not survive."""
+"""A process of the user's that stands for the harness, which the attacks would otherwise end."""
 
 
 class Attacked:
@@ -73,7 +73,7 @@ class Attacked:
         self.switch = switch
 
     def restore(self):
-        """Have the folder and the process as they were."""
+        """Put the folder and the process back to their first state."""
         self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.folder.with_name("gone"), ignore_errors=True)
@@ -89,25 +89,25 @@ class Attacked:
         self.pid_file.write_text(str(self.process.pid))
 
     def is_untouched(self):
-        """Whether nothing of this was changed."""
+        """Whether the folder and the process are unchanged."""
         if not self.folder.is_dir() or [path.name for path in self.folder.iterdir()] != ["file"]:
             return False
         return (self.folder / "file").read_text() == "right" and self.process.poll() is None
 
     def attack(self, way):
-        """Have the worker do this; return its answer."""
+        """Let the worker try an attack; return its answer."""
         index = np.array([list(zoo.EACH).index(way)])
         self.start()
         return self.client.ask(Call(Operation.ONE_HOT, {"indices": index}))
 
     def start(self):
-        """Have a worker, confined or not."""
+        """Start the worker, confined or not."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(SWITCH, self.switch)
             assert isinstance(self.client.request({"request": "source"}), Answered)
 
     def close(self):
-        """End all."""
+        """End the worker and the process."""
         self.client.close()
         self._end()
 
@@ -119,7 +119,7 @@ class Attacked:
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
-    """Return a function that gives what is attacked, confined or not, and as it was."""
+    """Yield a function that returns the restored target, with a worker that is confined or not."""
     made = {}
 
     def get(switch):
@@ -134,7 +134,7 @@ def attacked(tmp_path_factory):
 
 
 def said(answer):
-    """Return what a call that was refused says of it."""
+    """Return the message of a call that failed."""
     assert isinstance(answer, (Errored, Rejected)), answer
     return answer.message
 
@@ -147,7 +147,7 @@ def is_refused(answer):
 @needs_writes
 @pytest.mark.parametrize("way", list(zoo.WAYS))
 def test_a_worker_cannot_change_what_is_not_its_own(attacked, way):
-    """Whichever way it takes, and by whichever process."""
+    """A confined worker cannot change foreign files or processes in any way that is known."""
     one = attacked(ON)
     answer = one.attack(way)
     assert is_refused(answer), answer
@@ -157,7 +157,7 @@ def test_a_worker_cannot_change_what_is_not_its_own(attacked, way):
 @needs_writes
 @pytest.mark.parametrize("way", list(zoo.WAYS))
 def test_each_way_works_where_workers_are_not_confined(attacked, way):
-    """Else the test above would show nothing."""
+    """Each of these attacks works if workers are not confined."""
     one = attacked(OFF)
     answer = one.attack(way)
     assert isinstance(answer, Answered), answer
@@ -167,7 +167,7 @@ def test_each_way_works_where_workers_are_not_confined(attacked, way):
 @needs_signals
 @pytest.mark.parametrize("way", list(zoo.SIGNALS))
 def test_a_worker_reaches_no_process_but_its_own(attacked, way):
-    """Neither the harness nor its keeper, which would else leave processes behind."""
+    """A confined worker cannot signal the harness, its keeper or other processes."""
     one = attacked(ON)
     before = one.client.pid
     answer = one.attack(way)
@@ -179,23 +179,23 @@ def test_a_worker_reaches_no_process_but_its_own(attacked, way):
 @needs_signals
 @pytest.mark.parametrize("way", list(zoo.SIGNALS))
 def test_it_would_reach_others_where_it_is_not_confined(attacked, way):
-    """It ends what it signals."""
+    """A worker that is not confined can end the processes it signals."""
     one = attacked(OFF)
     one.start()
     keeper = psutil.Process(one.client.pid).parent()
     answer = one.attack(way)
-    if way == "kills its keeper":  # It may have answered before it died with that.
+    if way == "kills its keeper":  # It dies with its keeper, perhaps after it answered.
         await_end(keeper)
         one.client.restart()
     else:
         assert isinstance(answer, Answered), answer
     if way == "kills a process":
-        one.process.wait(timeout=10)  # The answer may come before the end that it is about.
+        one.process.wait(timeout=10)  # The answer may come before the process ended.
     assert (one.process.poll() is not None) == (way == "kills a process")
 
 
 def await_end(process):
-    """Wait until a process has ended, whoever has taken note of that."""
+    """Wait until a process has ended, even if it is still a zombie."""
     deadline = time.monotonic() + 10
     with suppress(psutil.NoSuchProcess):
         while process.status() != psutil.STATUS_ZOMBIE:
@@ -207,14 +207,14 @@ def await_end(process):
 @pytest.mark.skipif(not IS_ROOT, reason="only root can make devices at all")
 @pytest.mark.parametrize("switch", ["1", "0"])
 def test_root_makes_no_device_in_its_own_folder_either(attacked, switch):
-    """By which it would write to the disk itself."""
+    """As root, a confined worker cannot make a device file, which would give access to the disk."""
     answer = attacked(switch).attack("makes a device in its own folder")
     assert isinstance(answer, Answered) if switch == OFF else is_refused(answer)
 
 
 @needs_signals
 def test_a_worker_that_was_forked_is_confined_too(attacked):
-    """What it was forked from was confined, and it cannot reach its own keeper there."""
+    """A worker that was forked is confined like the first one."""
     one = attacked(ON)
     assert isinstance(one.attack("dies"), Crashed)
     answer = one.attack("writes")
@@ -226,19 +226,19 @@ def test_a_worker_that_was_forked_is_confined_too(attacked):
 
 
 def commands_above(pid):
-    """Return the command lines of the processes above one."""
+    """Return the command lines of the three processes above one."""
     return " ".join(" ".join(parent.cmdline()) for parent in psutil.Process(pid).parents()[:3])
 
 
 @needs_writes
 def test_what_is_a_workers_own_can_be_written(judge):
-    """Its folders, devices, what it prints to; also for what it starts."""
+    """A confined worker, and what it starts, can write to its own folders, devices and output."""
     assert judge("zoo-keeps-to-itself", "one-hot").outcome is Outcome.PASSED
 
 
 @needs_writes
 def test_a_hostile_backend_changes_no_result_of_another(tmp_path):
-    """It may open nothing that the harness reads; the other's results stay, bit for bit."""
+    """A hostile backend can open no file that the harness reads, and changes no other results."""
     specs, cache, home = tmp_path / "specs", tmp_path / "cache", tmp_path / "home"
     shutil.copytree(SMALL.parent, specs)
     temporary, parsed = tmp_path / "tmp", cache / "parsed-specs"
@@ -287,7 +287,7 @@ def test_a_hostile_backend_changes_no_result_of_another(tmp_path):
 @needs_writes
 @pytest.mark.parametrize("switch", ["1", "0"])
 def test_a_script_is_confined_too(tmp_path, monkeypatch, switch):
-    """One of an audit, which runs the library alone."""
+    """A script of an audit is confined too."""
     monkeypatch.setenv(SWITCH, switch)
     victim, script = tmp_path / "victim", tmp_path / "script.py"
     victim.write_text("right")
@@ -299,7 +299,7 @@ def test_a_script_is_confined_too(tmp_path, monkeypatch, switch):
 
 
 def test_each_distribution_has_a_cache_of_its_own(tmp_path, monkeypatch):
-    """Embcheck's own backends share one; what only another interpreter knows has one alone."""
+    """Each distribution has its own cache; a backend only another interpreter knows has its own."""
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path))
     places = [
         worker_cache.worker_cache(name).relative_to(tmp_path)
@@ -313,7 +313,7 @@ def test_each_distribution_has_a_cache_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("place", [".", "workers", "workers/embcheck-zoo"])
 def test_a_cache_that_others_can_write_to_is_not_used(tmp_path, monkeypatch, place):
-    """Workers then keep nothing from run to run."""
+    """A worker cache that others can write to is not used."""
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "cache" / place
     folder.mkdir(parents=True)
@@ -322,7 +322,7 @@ def test_a_cache_that_others_can_write_to_is_not_used(tmp_path, monkeypatch, pla
 
 
 def test_where_no_cache_can_be_made_workers_have_a_temporary_one(judge, tmp_path, monkeypatch):
-    """A run goes on."""
+    """If no cache can be made, workers run with a temporary one."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "file"))
     assert judge("zoo-keeps-to-itself", "one-hot").outcome is Outcome.PASSED
@@ -331,7 +331,7 @@ def test_where_no_cache_can_be_made_workers_have_a_temporary_one(judge, tmp_path
 @needs_writes
 @pytest.mark.parametrize("place", ["file", "cache"])
 def test_what_goes_between_two_workers_is_made_again(tmp_path, monkeypatch, place):
-    """The temporary folder, emptied where it is full, and a cache that somebody empties."""
+    """Folders that are removed between two workers are made again."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / place))
     client = WorkerClient("zoo-keeps-to-itself", timeout=60)
@@ -358,7 +358,10 @@ def test_what_goes_between_two_workers_is_made_again(tmp_path, monkeypatch, plac
     ],
 )
 def test_what_an_older_kernel_cannot_do_is_said(monkeypatch, version, writes, signals, why):
-    """Truncation decides whether writes are confined at all."""
+    """The reason says what an older kernel cannot confine.
+
+    Writes are confined only if truncation can be.
+    """
 
     def call(*_):
         if isinstance(version, OSError):
@@ -375,14 +378,14 @@ def test_what_an_older_kernel_cannot_do_is_said(monkeypatch, version, writes, si
 
 
 def test_other_systems_have_none(monkeypatch):
-    """It is Linux's own."""
+    """Other systems than Linux confine nothing, and the reason says so."""
     monkeypatch.setattr(confining.sys, "platform", "darwin")
     assert confinement() == Confinement(reason="only Linux has Landlock")
 
 
 @needs_writes
 def test_a_worker_that_cannot_be_confined_does_not_run(monkeypatch):
-    """Where the kernel has said that it can be."""
+    """If confining fails although the kernel supports it, the worker does not run."""
 
     @contextmanager
     def bad_ruleset(*_):
@@ -398,7 +401,7 @@ def test_a_worker_that_cannot_be_confined_does_not_run(monkeypatch):
 
 @pytest.mark.parametrize("command", ["run", "backends"])
 def test_it_is_said_where_workers_are_not_confined(tmp_path, monkeypatch, command):
-    """In one line, and in the record."""
+    """A run without confinement says so in one line and in the record."""
     monkeypatch.setenv(SWITCH, OFF)
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "out"
@@ -413,7 +416,7 @@ def test_it_is_said_where_workers_are_not_confined(tmp_path, monkeypatch, comman
 
 
 def test_what_is_confined_in_part_is_said_so():
-    """And nothing is said of runs from before that."""
+    """Partial confinement is reported; older runs without this field are not."""
     whole = {"writes_confined": True, "signals_confined": True, "unconfined": ""}
     part = {"writes_confined": True, "signals_confined": False, "unconfined": "old\x1b[2J"}
     assert unconfined_lines([{}, whole]) == []
@@ -423,7 +426,7 @@ def test_what_is_confined_in_part_is_said_so():
 
 
 def test_bytecode_is_written_for_workers(tmp_path, monkeypatch):
-    """Once: by the harness, where the bytecode that lies there is not of the source."""
+    """The harness writes missing or outdated bytecode once, since workers cannot."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
@@ -436,7 +439,7 @@ def test_bytecode_is_written_for_workers(tmp_path, monkeypatch):
     def is_named():
         return str(tmp_path) in worker.uncompiled({}, {})[0]["folders"]
 
-    assert not is_named()  # Nobody wants bytecode.
+    assert not is_named()  # Bytecode is switched off.
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert is_named()
     one = starter.Starter("zoo-dies", sys.executable, {})
@@ -447,7 +450,7 @@ def test_bytecode_is_written_for_workers(tmp_path, monkeypatch):
 
 
 def test_no_bytecode_is_tried_where_it_cannot_be_written(tmp_path, monkeypatch):
-    """Else each run would compile for nothing."""
+    """No bytecode is compiled for folders that cannot be written to."""
     monkeypatch.setattr(starter, "start_worker", pytest.fail)
     one = starter.Starter("zoo-dies", sys.executable, {})
     one.keep_bytecode([str(tmp_path / "absent")], 60)

@@ -1,4 +1,4 @@
-"""A repository's own CI: what `embcheck init` writes runs, accepts, and fails on what is new."""
+"""`embcheck init`: the CI job that it writes runs the suite, and fails only on what is new."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from embcheck.conformance.scaffold.names import Names
 ROOT = Path(__file__).parent.parent
 BACKEND = "sample-take"
 CASES = "embedding/bounds/single-index"
-"""An index past the end, which NumPy refuses, and a negative one, which it does not."""
+"""Two cases: an index past the end, which NumPy refuses, and a negative one, which it accepts."""
 COMPARE = "Compare with what was accepted"
 ADDRESS = "git+https://example.org/embcheck@abc"
 RIGHT = 'inputs["weight"][inputs["indices"]]'
@@ -35,7 +35,7 @@ PINNED = re.compile(r"actions/[\w-]+@[0-9a-f]{40}")
 
 
 def loaded(path: Path):
-    """Read a file of YAML as GitHub does: `on` is a key, no truth."""
+    """Read YAML by version 1.2, like GitHub: the key `on` is not a boolean."""
     return YAML(typ="safe").load(path.read_text("utf-8"))
 
 
@@ -46,7 +46,7 @@ def action_steps():
 
 @pytest.fixture
 def sample(tmp_path):
-    """Make a repository with an adapter, and a distribution that is installed from its folder."""
+    """Make a repository with an adapter that is installed from there; return its folder."""
     folder = tmp_path / "sample"
     names = Names.of(BACKEND)
     package = folder / names.package
@@ -65,7 +65,7 @@ def sample(tmp_path):
 
 @pytest.fixture
 def initialised(sample, monkeypatch):
-    """Add a job to the sample, which runs two cases; return what was printed."""
+    """Run `embcheck init` in the sample, for two cases; return what was printed."""
     monkeypatch.syspath_prepend(sample)
     monkeypatch.syspath_prepend(sample.parent / "site")
     monkeypatch.chdir(sample)
@@ -81,7 +81,7 @@ def init(*words: str, code: int = 0) -> list[str]:
 
 
 def test_the_job_runs_accepts_and_fails_on_what_is_new(sample, initialised, tmp_path):
-    """Nothing is accepted; then all is; then a fault is planted in the adapter."""
+    """The job fails before anything is accepted, then passes, and fails on a planted fault."""
     assert initialised[-2:] == [".github/workflows/embcheck.yml", "noxfile.py"]
     steps = loaded(sample / ".github/workflows/embcheck.yml")["jobs"]["embcheck"]["steps"]
     commands = own_commands(tmp_path / "commands")
@@ -113,12 +113,12 @@ def test_the_job_runs_accepts_and_fails_on_what_is_new(sample, initialised, tmp_
     assert error.startswith("::error file=embcheck_sample_take/adapter.py,title=embcheck::")
     assert f"1 result, passed -> failed: accepted-invalid; the first is {case}" in error
     assert f"- `{case}`, saying `" in third.summary
-    assert "index=-1" not in third.summary  # It fails too, as when it was accepted.
+    assert "index=-1" not in third.summary  # It failed when it was accepted, too.
 
 
 @pytest.mark.usefixtures("initialised")
 def test_nothing_is_overwritten(sample):
-    """A second time nothing is written; beside a noxfile the session has a file of its own."""
+    """`init` overwrites neither workflow nor noxfile; beside a noxfile it writes another file."""
     before = (sample / "noxfile.py").read_text()
     words = ("-b", "numpy-reference", "--embcheck", "index")
     (said,) = init(*words, code=2)
@@ -131,7 +131,7 @@ def test_nothing_is_overwritten(sample):
 @pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("accepts", [False, True])
 def test_the_session_of_nox_does_the_same(sample, monkeypatch, accepts):
-    """It calls what the workflow's steps call; asked to accept, it does so instead of comparing."""
+    """The nox session runs the workflow's commands, or accepts the results if asked to."""
     nox = ModuleType("nox")
     nox.session = lambda function: function
     monkeypatch.setitem(sys.modules, "nox", nox)
@@ -151,7 +151,7 @@ def test_the_session_of_nox_does_the_same(sample, monkeypatch, accepts):
     session(Session())
     steps = loaded(sample / ".github/workflows/embcheck.yml")["jobs"]["embcheck"]["steps"]
     wanted = [shlex.split(step["run"]) for step in steps if "run" in step]
-    wanted[-1] = wanted[-1][:-3]  # Without what is for GitHub.
+    wanted[-1] = wanted[-1][:-3]  # Without the options for GitHub.
     if accepts:
         wanted[-1] = ["embcheck", "accept", "embcheck-out", "--as", ".embcheck/accepted.jsonl"]
     assert calls == wanted
@@ -168,14 +168,14 @@ def test_the_session_of_nox_does_the_same(sample, monkeypatch, accepts):
     ],
 )
 def test_what_cannot_be_written_is_told(tmp_path, words, said):
-    """Nothing is left behind."""
+    """A mistake is a usage error with a hint, and nothing is written."""
     done = CliRunner().invoke(main, ["init", str(tmp_path), *words])
     assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
     assert said in done.output
 
 
 def test_the_action_hands_its_inputs_on_as_words(tmp_path):
-    """No input is a script: what looks like one reaches the command as it is."""
+    """The action passes its inputs on as arguments; nothing in them is run as shell code."""
     action = loaded(ROOT / "action.yml")
     given = {name: str(of.get("default", "")) for name, of in action["inputs"].items()}
     given |= {"backends": "a-b $(touch$IFS/here)\n'c;d'", "install": ". x==1", "extras": "e,f"}
@@ -200,7 +200,7 @@ def test_the_action_hands_its_inputs_on_as_words(tmp_path):
 
 
 def test_the_action_is_one():
-    """Each step has its shell, each expression a value; scripts get inputs by variables only."""
+    """The action is well-formed: shells, pinned actions, and inputs only through variables."""
     action = loaded(ROOT / "action.yml")
     assert action.keys() == {"name", "description", "inputs", "outputs", "runs"}
     steps = action["runs"]["steps"]
@@ -224,19 +224,19 @@ def test_the_action_is_one():
 
 @pytest.mark.usefixtures("initialised")
 def test_the_workflow_is_safe(sample):
-    """It pins the actions that it uses, may only read, and keeps no credentials."""
+    """The workflow pins its actions, has read permission only, and keeps no credentials."""
     workflow = loaded(sample / ".github/workflows/embcheck.yml")
     assert workflow["permissions"] == {"contents": "read"}
     steps = workflow["jobs"]["embcheck"]["steps"]
     assert all(PINNED.fullmatch(step["uses"]) for step in steps if "uses" in step)
     assert steps[0]["with"] == {"persist-credentials": False}
-    assert steps[-1]["if"] == action_steps()[-1]["if"] == "always()"  # Also what failed is shown.
+    assert steps[-1]["if"] == action_steps()[-1]["if"] == "always()"  # Failures are shown too.
     assert not any("${{" in step.get("run", "") for step in steps)
 
 
 @pytest.mark.usefixtures("initialised")
 def test_the_page_shows_what_is_written(sample):
-    """Its commands are the workflow's, and the inputs that it gives the action are known."""
+    """The page on CI shows the workflow's commands and uses known inputs of the action."""
     page = (ROOT / "docs/ci.md").read_text()
     steps = loaded(sample / ".github/workflows/embcheck.yml")["jobs"]["embcheck"]["steps"]
     scripts = [step["run"] for step in steps if "run" in step and step["name"] != "Install"]
@@ -248,7 +248,7 @@ def test_the_page_shows_what_is_written(sample):
 
 
 def test_the_extras_of_own_backends_are_named(tmp_path, monkeypatch):
-    """Those that the environments of noxfile.py have, but for two recipes on the same library."""
+    """The extras found for our backends are those of noxfile.py, except for two recipes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = ["Metadata-Version: 2.1", "Name: embcheck", "Version: 0.1.0"]
     for extra, requirements in project["optional-dependencies"].items():

@@ -1,4 +1,4 @@
-"""What backends say of themselves is kept until what decides it changes; it is checked data.
+"""Backends' descriptions of themselves are cached, and checked, until something relevant changes.
 
 `embcheck backends` asks eighty backends, each in a process of its own.
 """
@@ -21,13 +21,13 @@ NAMES = ["numpy-reference", "zoo-unavailable", "zoo-dies-on-import"]
 
 @pytest.fixture(scope="module")
 def answers():
-    """Return what the three backends say of themselves."""
+    """Return the descriptions of the three backends."""
     return {one.backend["id"]: one.backend for one in introductions(NAMES, refresh=True)}
 
 
 @pytest.fixture
 def asked(monkeypatch, tmp_path, answers):
-    """Return the names of those that are asked, in an empty cache; they answer at once."""
+    """Return the list of backends that are asked, with an empty cache and instant answers."""
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "cache"))
     names = []
 
@@ -50,12 +50,12 @@ def asked(monkeypatch, tmp_path, answers):
 
 
 def entry_of(name):
-    """Return the file of an entry."""
+    """Return the file of a backend's cache entry."""
     return kept._place(name)
 
 
 def test_only_broken_backends_are_asked_again(asked, answers):
-    """The second list has what the first one had; what broke may work the next time."""
+    """A second list asks only broken backends again, since they may work the next time."""
     first = introductions(NAMES)
     assert asked == NAMES
     assert all(one.kept is None for one in first)
@@ -81,7 +81,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_decides_the_answer_makes_it_old(what, asked, monkeypatch, tmp_path):
-    """Each change has the backend asked again."""
+    """A change of environment, packages, devices, embcheck or source invalidates the cache."""
     (tmp_path / "new" / "torch-3.0.dist-info").mkdir(parents=True)
     os.utime(tmp_path / "new", (0, 0))
     monkeypatch.setenv("PATH", str(tmp_path / "new"), prepend=":")
@@ -92,7 +92,7 @@ def test_what_decides_the_answer_makes_it_old(what, asked, monkeypatch, tmp_path
 
 
 def test_another_terminal_changes_nothing(asked, monkeypatch, tmp_path):
-    """Nor does its size, or the folder that it is in."""
+    """Another size of the terminal, or another current folder, does not invalidate the cache."""
     introductions(NAMES[:1])
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.chdir(tmp_path)
@@ -101,7 +101,7 @@ def test_another_terminal_changes_nothing(asked, monkeypatch, tmp_path):
 
 
 def test_what_has_a_label_of_its_own_is_not_kept():
-    """It may be another interpreter's, and only that one can tell what it has."""
+    """A backend with a label is not cached, since it may belong to another interpreter."""
     state = kept._State()
     (address,) = kept.parse_addresses(["mine=numpy-reference"])
     assert state.of(address) is None
@@ -136,7 +136,7 @@ FORGED = {
 
 @pytest.mark.parametrize("how", FORGED)
 def test_a_damaged_entry_is_asked_again(how, asked, answers):
-    """Whatever lies there, the list has what the backend says."""
+    """A backend with an invalid cache entry is asked again."""
     introductions(NAMES[:1])
     entry = entry_of(NAMES[0])
     entry.write_bytes(FORGED[how](entry.read_bytes()))
@@ -147,7 +147,7 @@ def test_a_damaged_entry_is_asked_again(how, asked, answers):
 
 @pytest.mark.parametrize("how", ["a link", "others' to write", "a pipe"])
 def test_an_entry_that_is_not_ours_is_not_read(how, asked, tmp_path):
-    """As with all else in the cache."""
+    """A cache entry that others could have written is not read."""
     introductions(NAMES[:1])
     entry = entry_of(NAMES[0])
     if how == "a link":
@@ -163,7 +163,7 @@ def test_an_entry_that_is_not_ours_is_not_read(how, asked, tmp_path):
 
 
 def test_those_that_run_here_come_first_and_the_others_by_what_brings_them(answers):
-    """One line an extra; what is not for want of a library follows."""
+    """Available backends come first; the others are grouped by the extra that installs them."""
     gone = "pip install 'embcheck[openvino]'"
     entries = [
         {"id": "b-two", "unavailable": f"openvino is not installed: {gone}"},
@@ -184,7 +184,7 @@ def test_those_that_run_here_come_first_and_the_others_by_what_brings_them(answe
 
 
 def test_hostile_names_and_reasons_stay_within_80_columns(answers):
-    """They colour nothing, and write no line of their own."""
+    """Hostile names and reasons are escaped and stay within 80 columns."""
     bad = "\x1b[2J\u202e\nbroken: no " + "x" * 900
     info = {**answers["numpy-reference"], "id": bad, "library": bad, "version": bad, "device": bad}
     entries = [info, {"id": bad, "unavailable": bad}, {"id": bad, "broken": bad}]
@@ -196,7 +196,7 @@ def test_hostile_names_and_reasons_stay_within_80_columns(answers):
 
 
 def test_the_command_says_what_is_kept(asked):
-    """On standard error, so that JSON stays JSON."""
+    """The command says on standard error how many answers come from the cache."""
     CliRunner().invoke(main, ["backends", "numpy-reference"])
     done = CliRunner().invoke(main, ["backends", "numpy-reference", "--json"])
     assert json.loads(done.stdout)[0]["id"] == "numpy-reference"

@@ -1,4 +1,4 @@
-"""What a backend does to its own process stays there, and is called what it is."""
+"""Faults of a backend stay in its own process, and each gets the right outcome."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOOKUP = Call(
     ],
 )
 def test_a_death_is_a_crash_and_the_run_goes_on(judge, backend, words):
-    """A worker that dies in the middle of a call is recorded as crashed, and replaced."""
+    """A worker that dies during a call is recorded as crashed and replaced."""
     assert judge(backend, "lookup").outcome is Outcome.PASSED
     crash = judge(backend, "one-hot")
     assert crash.outcome is Outcome.CRASHED
@@ -43,7 +43,7 @@ def test_a_death_is_a_crash_and_the_run_goes_on(judge, backend, words):
 
 
 def test_a_hang_is_a_time_out_and_the_run_goes_on(judge):
-    """A call without an answer ends when its time is up, and the next one is answered."""
+    """A call without an answer ends at the timeout, and the next one is answered."""
     started = time.monotonic()
     assert judge("zoo-hangs", "one-hot", timeout=3.0).outcome is Outcome.TIMED_OUT
     assert time.monotonic() - started < 30
@@ -51,7 +51,7 @@ def test_a_hang_is_a_time_out_and_the_run_goes_on(judge):
 
 
 def test_a_worker_that_died_is_replaced_by_a_fork():
-    """However often it dies, the library is imported once more, and each death is told apart."""
+    """Replacements of dead workers are forked from one process, which imported the library once."""
     table = np.eye(3, dtype=np.float32)
     lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
     trigger = Call(Operation.ONE_HOT, {"indices": np.array([2])})
@@ -63,7 +63,7 @@ def test_a_worker_that_died_is_replaced_by_a_fork():
             assert isinstance(answer, Crashed)
             assert "SIGSEGV" in answer.message
             assert isinstance(worker.ask(lookup), Answered)
-            nurseries.add(parent_of(parent_of(worker.pid)))  # Between them stands its keeper.
+            nurseries.add(parent_of(parent_of(worker.pid)))  # The parent is its keeper.
         assert len(nurseries) == 1
         assert nurseries != {os.getpid()}
     finally:
@@ -72,7 +72,7 @@ def test_a_worker_that_died_is_replaced_by_a_fork():
 
 
 def test_a_library_that_is_imported_ahead_is_imported_once():
-    """The first worker is forked too: its grandparent is the one that later workers have."""
+    """After importing ahead, the first worker and its replacements are forked from one process."""
     worker = WorkerClient("zoo-segfaults", timeout=60)
     try:
         worker.import_ahead()
@@ -86,7 +86,7 @@ def test_a_library_that_is_imported_ahead_is_imported_once():
 
 
 def test_a_library_that_survives_no_fork_is_asked_in_none():
-    """What was forked ahead only says hello; the next worker imports the library itself."""
+    """A library that does not survive a fork is asked only in a worker that was not forked."""
     worker = WorkerClient("zoo-survives-no-fork", timeout=60)
     try:
         worker.import_ahead()
@@ -99,7 +99,7 @@ def test_a_library_that_survives_no_fork_is_asked_in_none():
 
 
 def test_temporary_files_go_with_the_client(tmp_path, monkeypatch):
-    """What workers had no time to take away is not left to the user, be they forked or not."""
+    """Temporary files that workers left are removed when the client is closed."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     worker = WorkerClient("zoo-litters", timeout=60)
     try:
@@ -115,7 +115,7 @@ def test_temporary_files_go_with_the_client(tmp_path, monkeypatch):
 
 
 def test_a_folder_for_temporary_files_may_be_given(tmp_path):
-    """Then it is the caller's to empty, and workers share it."""
+    """A TMPDIR that the caller gives is shared by the workers and not emptied."""
     worker = WorkerClient("zoo-litters", timeout=60, environment={"TMPDIR": str(tmp_path)})
     try:
         worker.ask(Call(Operation.ONE_HOT, {"indices": np.array([2])}))
@@ -125,13 +125,13 @@ def test_a_folder_for_temporary_files_may_be_given(tmp_path):
 
 
 def parent_of(pid):
-    """Return the process that started a process."""
+    """Return the id of a process's parent."""
     return psutil.Process(pid).ppid()
 
 
 @pytest.mark.parametrize("backend", ["zoo-prints", "zoo-floods"])
 def test_prints_cannot_reach_the_channel(judge, backend):
-    """What a library prints, to the file descriptor as well, changes no answer."""
+    """What a library prints, also to the file descriptor, changes no answer."""
     assert judge(backend, "lookup").outcome is Outcome.PASSED
     assert judge(backend, "one-hot").outcome is Outcome.PASSED
     assert judge(backend, "lookup-again").outcome is Outcome.PASSED
@@ -146,7 +146,7 @@ def test_prints_cannot_reach_the_channel(judge, backend):
     ],
 )
 def test_a_worker_that_takes_too_much_is_killed(backend, limits, words):
-    """It ends within seconds, is called crashed with what it took, and the next call works."""
+    """A worker beyond a limit is killed and `crashed`, with the amount; the next call works."""
     table = np.eye(3, dtype=np.float32)
     lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
     trigger = Call(Operation.ONE_HOT, {"indices": np.array([2])})
@@ -163,7 +163,7 @@ def test_a_worker_that_takes_too_much_is_killed(backend, limits, words):
 
 
 def test_a_worker_is_renewed_before_its_mappings_run_out():
-    """What a compiler keeps of each program ends no process: a fresh worker takes its place."""
+    """A worker is replaced before it reaches the system's limit on memory mappings."""
     table = np.eye(3, dtype=np.float32)
     lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
     worker = WorkerClient("zoo-hoards-mappings", timeout=60)
@@ -178,7 +178,7 @@ def test_a_worker_is_renewed_before_its_mappings_run_out():
 
 
 def test_a_worker_is_renewed_before_earlier_calls_fill_its_memory():
-    """No call is charged with what others left: half of the memory is there for each."""
+    """A worker is replaced when earlier calls have used half of the memory limit."""
     table = np.eye(3, dtype=np.float32)
     lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
     worker = WorkerClient("zoo-hoards-memory", timeout=60, limits=Limits(memory=256 * MIB))
@@ -192,7 +192,7 @@ def test_a_worker_is_renewed_before_earlier_calls_fill_its_memory():
 
 
 def test_a_hunt_renews_a_worker_before_earlier_calls_fill_its_memory():
-    """As a run of the suite does: a departure would else be charged to the call that came last."""
+    """Fuzzing replaces a worker before earlier calls fill its memory, as a run does."""
     table = np.eye(16, dtype=np.float32)
     backend = WorkerClient("zoo-hoards-memory", timeout=60, limits=Limits(memory=256 * MIB))
     reference = WorkerClient("numpy-reference", timeout=60)
@@ -208,14 +208,14 @@ def test_a_hunt_renews_a_worker_before_earlier_calls_fill_its_memory():
 
 
 def test_an_answer_that_is_no_array_is_the_adapters_fault(judge):
-    """Lists instead of arrays make an errored result, neither passed nor failed."""
+    """An answer of lists instead of arrays is errored, neither passed nor failed."""
     verdict = judge("zoo-wrong-type", "lookup")
     assert verdict.outcome is Outcome.ERRORED
     assert "not an array" in verdict.message
 
 
 def test_a_refusal_counts_only_beside_its_control(judge):
-    """A backend that refuses everything conforms to no refusal."""
+    """A backend that refuses everything passes no case that expects a refusal."""
     verdict = judge("zoo-refuses-everything", "negative-index")
     assert verdict.outcome is Outcome.UNSUPPORTED
     assert "proves nothing" in verdict.message
@@ -224,12 +224,12 @@ def test_a_refusal_counts_only_beside_its_control(judge):
 
 
 def test_unsupported_comes_from_prepare_only(judge):
-    """A thunk that raises Unsupported is a broken adapter."""
+    """A thunk that raises Unsupported is a fault of the adapter."""
     assert judge("zoo-unsupported-too-late", "lookup").outcome is Outcome.ERRORED
 
 
 def test_what_is_not_declared_is_unsupported_and_said_to_work(judge):
-    """A capability that works without being declared is reported, and never counts as passed."""
+    """A capability that works without being declared is reported, but counts as unsupported."""
     verdict = judge("zoo-undeclared", "gradient")
     assert verdict.outcome is Outcome.UNSUPPORTED
     assert "in this case it works all the same" in verdict.message
@@ -255,19 +255,19 @@ def test_each_wrong_answer_has_its_kind(judge, backend, case, kind):
 
 
 def test_writing_to_the_inputs_is_scored_even_where_nothing_is_defined(judge):
-    """An implementation-defined call may do anything but kill the process or change its inputs."""
+    """An implementation-defined call that changes its inputs fails."""
     assert judge("numpy-reference", "undefined").outcome is Outcome.OBSERVED
     assert judge("zoo-writes-to-indices", "undefined").kind is Kind.WRONG_EFFECT
 
 
 def test_the_reference_passes_what_the_zoo_fails(judge, cases):
-    """The cases that catch the zoo are fair: the reference passes all of them."""
+    """The reference passes all cases that the zoo fails."""
     outcomes = {judge("numpy-reference", case).outcome for case in cases if case != "undefined"}
     assert outcomes == {Outcome.PASSED}
 
 
 def test_a_death_at_import_is_told_with_its_last_words():
-    """A library that kills the process when it is imported is broken, not unknown."""
+    """A library that kills the process at import is broken, with its last output in the message."""
     with pytest.raises(BackendBroken, match=r"SIGABRT(.|\n)*about to die"):
         _ = WorkerClient("zoo-dies-on-import").info
 
@@ -279,13 +279,13 @@ def test_an_absent_device_is_unavailable_with_its_reason():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    """A misspelt backend is refused with the names there are."""
+    """An unknown backend is refused with a list of the known names."""
     with pytest.raises(UnknownBackend, match="numpy-reference"):
         WorkerClient("numpy-refrence")
 
 
 def test_a_fault_of_the_harness_is_a_verdict_too(judge, monkeypatch):
-    """An exception in the judge makes an errored result that says where, and the run goes on."""
+    """An exception in the judge is an errored result with its place, and the run goes on."""
     monkeypatch.setattr("embcheck.conformance.execution.run_case.judge_returns", lambda *_: 1 / 0)
     verdict = judge("numpy-reference", "lookup")
     assert verdict.outcome is Outcome.ERRORED

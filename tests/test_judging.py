@@ -1,4 +1,4 @@
-"""Verdicts and error bounds, on answers made by hand."""
+"""Verdicts and error bounds, on hand-made answers."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ AFTER = {"weight_after": WEIGHT, "indices_after": INDICES}
 
 
 def judged(output, expected=None, tolerance=None, **after):
-    """Return the verdict on an output."""
+    """Return the verdict on an output of `CALL`."""
     answer = Answered({"output": output, **AFTER, **after})
     expected = Values(RIGHT) if expected is None else expected
     return judge_returns(CALL, answer, {"output": expected}, tolerance, dict)
 
 
 def test_the_right_answer_passes():
-    """An answer that is as stated passes."""
+    """An answer as expected passes."""
     assert judged(RIGHT).outcome is Outcome.PASSED
 
 
@@ -53,27 +53,27 @@ def test_the_right_answer_passes():
     ],
 )
 def test_a_wrong_answer_has_its_kind(output, kind, words):
-    """Shape, dtype and value are told apart, with what came and what should have come."""
+    """Wrong shape, dtype and value are different kinds, and the message has both sides."""
     verdict = judged(output)
     assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, kind)
     assert pytest.importorskip("re").search(words, verdict.message)
 
 
 def test_nan_and_infinities_equal_themselves():
-    """A row of NaN and infinities that is copied is copied exactly."""
+    """Copied NaN and infinities are equal to themselves."""
     special = np.array([[np.nan, np.inf], [-np.inf, 1]], np.float32)
     assert judged(special, Values(special)).outcome is Outcome.PASSED
     assert judged(-special, Values(special)).kind is Kind.WRONG_VALUE
 
 
 def test_a_changed_input_is_a_wrong_effect():
-    """A right output does not excuse a write to the caller's arrays."""
+    """A changed input is a wrong effect even if the output is right."""
     assert judged(RIGHT, indices_after=np.array([0, 1])).kind is Kind.WRONG_EFFECT
     assert judged(RIGHT, weight_after=WEIGHT + 1).kind is Kind.WRONG_EFFECT
 
 
 def test_an_adapter_that_reports_too_little_is_at_fault():
-    """Without the inputs, or the observation itself, nothing is known: errored."""
+    """An answer without the inputs or without the wanted observation is errored."""
     answer = Answered({"output": RIGHT})
     verdict = judge_returns(CALL, answer, {"output": Values(RIGHT)}, None, dict)
     assert verdict.outcome is Outcome.ERRORED
@@ -83,7 +83,7 @@ def test_an_adapter_that_reports_too_little_is_at_fault():
 
 
 def test_structure_is_checked_in_each_part():
-    """Known positions, equal ones and ones that are not zero are all looked at."""
+    """A structure's known, equal and nonzero positions are all checked."""
     known = (((0,), RIGHT[0]),)
     wanted = Structure((2, 2), np.dtype(np.float32), known, (((0,), (1,)),), ((1,),))
     assert "should equal" in judged(RIGHT, wanted).message
@@ -95,7 +95,7 @@ def test_structure_is_checked_in_each_part():
 
 
 def test_a_case_may_state_its_own_bound():
-    """A stated tolerance replaces the derived one."""
+    """A stated tolerance replaces the derived bound."""
     near = RIGHT + np.float32(1e-3)
     assert judged(near).kind is Kind.WRONG_VALUE
     assert judged(near, tolerance=Tolerance("a reason", atol=1e-2)).outcome is Outcome.PASSED
@@ -114,7 +114,7 @@ def test_a_case_may_state_its_own_bound():
     ],
 )
 def test_a_refusal_is_judged_beside_its_control(answer, control, outcome):
-    """A refusal passes only if the valid control passes; an answer is never a refusal."""
+    """A refusal passes only if its control passes, and an answer is never a refusal."""
     assert judge_rejects(answer, Verdict(control)).outcome is outcome
 
 
@@ -127,7 +127,7 @@ def bag(weight, mode="sum", **inputs):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("rows", [1, 2, 7, 40])
 def test_a_sum_in_any_order_is_within_its_bound(dtype, rows):
-    """Summing in the table's own precision, forwards or backwards, stays inside the bound."""
+    """A sum in the table's precision, forwards or backwards, is within its bound."""
     dtype = np.dtype(dtype)
     weight = np.random.default_rng(rows).standard_normal((rows, 3)).astype(dtype)
     exact = weight.astype(np.float64).sum(axis=0, keepdims=True)
@@ -140,7 +140,7 @@ def test_a_sum_in_any_order_is_within_its_bound(dtype, rows):
 
 
 def test_a_sum_in_half_precision_is_outside_the_bound_of_single():
-    """A table of float32 that is summed in float16 on the way is found out."""
+    """A float32 table that is summed in float16 exceeds the bound."""
     weight = np.random.default_rng(0).standard_normal((40, 64)).astype(np.float32)
     exact = weight.astype(np.float64).sum(axis=0, keepdims=True).astype(np.float32)
     rough = weight.astype(np.float16).sum(axis=0, keepdims=True).astype(np.float32)
@@ -148,13 +148,13 @@ def test_a_sum_in_half_precision_is_outside_the_bound_of_single():
 
 
 def test_lookups_and_maxima_are_exact():
-    """What copies has no bound to hide in."""
+    """Lookups and maxima have a bound of zero, since they copy."""
     assert not bound("output", CALL, RIGHT).any()
     assert not bound("output", bag(WEIGHT, "max"), WEIGHT.max(axis=0, keepdims=True)).any()
 
 
 def test_the_unit_roundoff_is_half_the_distance_from_1_to_the_next_number():
-    """2**-24 for single precision, 2**-8 for bfloat16."""
+    """The unit roundoff is 2**-24 for float32 and 2**-8 for bfloat16."""
     assert unit_roundoff(np.dtype(np.float32)) == 2.0**-24
     assert unit_roundoff(np.dtype(ml_dtypes.bfloat16)) == 2.0**-8
 
@@ -164,7 +164,7 @@ ZEROS = np.array([[0.0, -0.0], [-0.0, 0.0]], np.float32)
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
 def test_a_lookup_keeps_the_sign_of_a_zero(dtype):
-    """A copy has the bits of its row; what differs only in a zero's sign is wrong."""
+    """A lookup must keep the sign of a zero."""
     weight = ZEROS.astype(dtype)
     call = Call(Operation.EMBEDDING, {"weight": weight, "indices": np.arange(2)}, {}, ("output",))
     after = {"weight_after": weight, "indices_after": np.arange(2)}
@@ -179,7 +179,7 @@ def test_a_lookup_keeps_the_sign_of_a_zero(dtype):
 
 
 def test_a_callers_zero_keeps_its_sign():
-    """An input that changes from -0.0 to 0 has changed."""
+    """An input that changes from -0.0 to 0.0 counts as changed."""
     call = Call(Operation.EMBEDDING, {"weight": ZEROS, "indices": INDICES[:1]}, {}, ("output",))
     arrays = {"weight_after": np.abs(ZEROS), "indices_after": INDICES[:1]}
     verdict = judge_inputs(call, arrays)
@@ -189,7 +189,7 @@ def test_a_callers_zero_keeps_its_sign():
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_a_sum_or_a_maximum_may_have_a_zero_of_either_sign(mode):
-    """Nothing says with which zero a sum begins, nor which of two zeros is the larger."""
+    """A zero sum or maximum may have either sign."""
     call = bag(ZEROS, mode)
     for zero in (ZEROS[:1], -ZEROS[:1]):
         arrays = {"output": zero}
@@ -197,7 +197,7 @@ def test_a_sum_or_a_maximum_may_have_a_zero_of_either_sign(mode):
 
 
 def test_a_gradient_may_have_a_zero_of_either_sign():
-    """It is a sum as well."""
+    """A zero gradient may have either sign."""
     call = replace(CALL, observe=("grad_weight",))
     wanted = Values(np.zeros((3, 2), np.float32))
     arrays = {"grad_weight": -wanted.array}
@@ -205,7 +205,7 @@ def test_a_gradient_may_have_a_zero_of_either_sign():
 
 
 def test_a_reading_tells_negative_zeros_from_positive_ones():
-    """Where it states -0.0; a stated 0 stands for both, so that the former is named first."""
+    """A reading of -0.0 fits only -0.0; a reading of 0.0 fits both zeros."""
     slack = Tolerance("a few roundings", rtol=1e-6)
     for got, stated, fits in [
         (-0.0, -0.0, True),
@@ -220,7 +220,7 @@ def test_a_reading_tells_negative_zeros_from_positive_ones():
 
 
 def test_nan_need_not_keep_its_payload():
-    """A NaN with other bits, or another sign, is a NaN."""
+    """A NaN with other bits or another sign counts as equal."""
     row = np.array([[np.nan, 1]], np.float32)
     call = Call(Operation.EMBEDDING, {"weight": row, "indices": INDICES[:1]}, {}, ("output",))
     other = np.array([[0x7FC00123, 0x3F800000]], np.uint32).view(np.float32)
@@ -230,7 +230,7 @@ def test_nan_need_not_keep_its_payload():
 
 
 def test_a_verdict_tells_how_wide_its_bounds_were():
-    """An exact answer needs none, a sum of three rows a few roundings; a failure tells it too."""
+    """A verdict has the relative width of its bound, 0 for exact answers, also if it failed."""
     assert judged(RIGHT).bound_width == 0
     wide = judged(RIGHT, tolerance=Tolerance("a reason", rtol=0.01))
     assert wide.bound_width == pytest.approx(0.01)
@@ -247,7 +247,7 @@ def test_a_verdict_tells_how_wide_its_bounds_were():
 
 
 def test_an_answer_within_a_bound_that_tells_nothing_is_merely_observed():
-    """It has not passed; but one that is outside even of that has failed."""
+    """An answer within too wide a bound is only observed; one outside it fails."""
     wide = Tolerance("a reason", rtol=0.2)
     verdict = judged(RIGHT, tolerance=wide)
     assert verdict.outcome is Outcome.OBSERVED
@@ -258,7 +258,7 @@ def test_an_answer_within_a_bound_that_tells_nothing_is_merely_observed():
 
 
 def test_a_tolerance_around_zero_is_measured_by_the_terms_of_the_call():
-    """0.1 beside terms of 1 and -1 is near; 0.5 is not."""
+    """A tolerance around a zero result is judged against the size of its terms."""
     call = bag(np.array([[1], [-1]], np.float32))
     expected = {"output": Values(np.zeros((1, 1), np.float32))}
     assert judge_bounds(call, expected, Tolerance("a reason", atol=0.1)).outcome is Outcome.PASSED
@@ -266,7 +266,7 @@ def test_a_tolerance_around_zero_is_measured_by_the_terms_of_the_call():
 
 
 def test_steps_have_the_width_of_the_widest_and_failures_come_before_what_is_not_judged():
-    """One step without an honest bound does not hide another's failure."""
+    """Joined steps have the widest bound, and a failed step outweighs one that is not judged."""
     passed = Verdict(Outcome.PASSED, bound_width=0.01)
     unjudged = Verdict(Outcome.OBSERVED, message="not judged", bound_width=0.5)
     failed = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "is wrong", bound_width=0.02)
@@ -287,7 +287,7 @@ def test_steps_have_the_width_of_the_widest_and_failures_come_before_what_is_not
     ids=["big-endian", "masked", "structured", "a list"],
 )
 def test_what_is_no_plain_native_array_is_the_adapters_fault(array, words):
-    """Its answer is not judged, and the reason is told."""
+    """An answer that is no plain array in native byte order is errored, with the reason."""
     with pytest.raises(Failed) as failed:
         bring_home(lambda answer: {"output": answer}, array)
     assert failed.value.header["status"] == "errored"

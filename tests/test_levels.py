@@ -1,4 +1,4 @@
-"""A level says what a clause stands on, and how its cases are judged."""
+"""A level says what a clause is based on, and how its cases are judged."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ MAPPED = MappedSentence(SAID.object, SAID.parameter, SAID.hash, OURS, "2.13.0", 
 
 
 def complaints(clause, mapped=MAPPED):
-    """Return what is said of a clause that must stand on two known sentences."""
+    """Return the complaints about a clause, given two known sentences."""
     return list(unfounded([clause], [mapped], [SAID, OTHER]))
 
 
 def test_a_clause_that_its_sentence_carries_is_well_founded():
-    """Its own sentence will do, and so will the module's: each text sends its readers there."""
+    """A clause may be based on a sentence of its own text, or of its module's text."""
     assert complaints(CLAUSE) == []
     assert complaints(replace(CLAUSE, object="torch.nn.Embedding.from_pretrained")) == []
     assert complaints(replace(CLAUSE, level=Level.DOMAIN, sentences=())) == []
@@ -62,14 +62,14 @@ def test_a_clause_that_its_sentence_carries_is_well_founded():
     ],
 )
 def test_what_a_sentence_does_not_carry_is_told_with_its_place(changes, mapped, words):
-    """No sentence, none that is there, another text's, another mapping, another parameter."""
+    """A clause without a matching sentence is reported with its place in the file."""
     (told,) = complaints(replace(CLAUSE, **changes), replace(MAPPED, **mapped))
     assert told.startswith("clauses/x.yaml:3:7: X-01 ")
     assert words in told
 
 
 def test_coverage_fails_on_such_a_clause(tmp_path):
-    """The command exits with 1 and names file and line where a sentence is gone."""
+    """`embcheck coverage` exits with 1 and names each clause whose sentence is gone."""
     done = embcheck("coverage", "--json")
     assert (done.returncode, json.loads(done.stdout)["unfounded"]) == (0, [])
     docstrings = tmp_path / "docstrings.json"
@@ -85,7 +85,7 @@ def test_coverage_fails_on_such_a_clause(tmp_path):
 
 
 def test_the_level_says_how_a_case_is_judged():
-    """Guards must be refused, what is left open is observed, and nothing else is."""
+    """Only implementation-defined cases observe; domain cases reject, and so may tested ones."""
     for file in spec_files():
         for case in load_spec(file).cases:
             is_observed = isinstance(case.expectation, Observes)
@@ -96,7 +96,7 @@ def test_the_level_says_how_a_case_is_judged():
 
 
 def test_what_is_left_open_departs_by_a_dead_process_or_a_changed_input_only():
-    """An answer or a refusal is observed, whatever it is; and no case of it is in a score."""
+    """An implementation-defined case departs only by a crash, a timeout or a changed input."""
     table, indices = np.ones((2, 2), np.float32), np.array([7])
     call = Call(Operation.EMBEDDING, {"weight": table, "indices": indices}, {}, ("output",))
     whole = {"weight_after": table, "indices_after": indices}

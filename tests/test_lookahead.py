@@ -1,4 +1,4 @@
-"""Backends answer ahead of the case that is waited for, and a slow one gets a second worker."""
+"""Backends answer ahead of the case that is waited for, and slow ones get a second worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _impatient(monkeypatch):
 
 
 def test_a_slow_backend_is_helped_where_a_core_is_free():
-    """Its second worker takes a share of its calls, and no call is made twice."""
+    """A slow backend's second worker takes some of its calls, and no call is made twice."""
     helped, asked = threading.Event(), []
 
     def run(case, backend, copy):
@@ -44,7 +44,7 @@ def test_a_slow_backend_is_helped_where_a_core_is_free():
 
 
 def test_a_backend_as_far_ahead_as_it_may_be_is_not_helped(monkeypatch):
-    """Another worker would go further ahead, and hold a core for it."""
+    """A backend that is as far ahead as allowed gets no second worker."""
     monkeypatch.setattr(lookahead, "PATIENCE_SECONDS", 0.3)
     asked = []
     pairs = [(case, "quick") for case in CASES]
@@ -66,7 +66,7 @@ def test_a_backend_as_far_ahead_as_it_may_be_is_not_helped(monkeypatch):
     ids=["all cores are taken", "it is nearly done"],
 )
 def test_a_slow_backend_is_not_helped_where_that_does_not_pay(setting, value, monkeypatch):
-    """Neither while all cores are taken, nor when it is nearly done."""
+    """A slow backend gets no second worker if all cores are busy or it is nearly done."""
     monkeypatch.setattr(lookahead, setting, value)
     release, copies = threading.Event(), []
 

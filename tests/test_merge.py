@@ -1,4 +1,4 @@
-"""`embcheck merge` joins what can be compared, and says why the rest cannot."""
+"""`embcheck merge` joins comparable runs, and says why others cannot be joined."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder(tmp_path, name, backends, **more):
 
 
 def test_runs_of_two_environments_become_one(tmp_path):
-    """The oldest comes first, and nothing is lost on the way."""
+    """Runs are joined unchanged, the oldest first."""
     late = folder(tmp_path, "late", ["a"], started=LATE)
     early = folder(tmp_path, "early", ["b"], started=EARLY)
     join([late, early], tmp_path / "out")
@@ -29,7 +29,7 @@ def test_runs_of_two_environments_become_one(tmp_path):
 
 
 def test_another_suite_is_refused(tmp_path):
-    """A case of the same id could be another one."""
+    """Runs of different suites are refused, since equal ids may be different cases."""
     one = folder(tmp_path, "one", ["a"])
     two = folder(tmp_path, "two", ["b"], suite="fedcba9876543210")
     with pytest.raises(NotComparable, match=r"two \(fedcba.* is of another suite of cases"):
@@ -38,7 +38,7 @@ def test_another_suite_is_refused(tmp_path):
 
 
 def test_another_embcheck_is_refused(tmp_path):
-    """It may judge otherwise."""
+    """Runs by different versions of embcheck are refused, since they may judge differently."""
     one = folder(tmp_path, "one", ["a"])
     two = folder(tmp_path, "two", ["b"], embcheck="0.2.0")
     with pytest.raises(NotComparable, match="another embcheck"):
@@ -47,7 +47,7 @@ def test_another_embcheck_is_refused(tmp_path):
 
 @pytest.mark.parametrize("change", [{"version": "1.3"}, {"device": "cuda"}, {"adapter": "b"}])
 def test_one_label_on_two_libraries_is_refused(tmp_path, change):
-    """A reader could not tell whose result it is; a label of its own helps."""
+    """One label for two versions, devices or adapters is refused, with a hint to use another."""
     one = folder(tmp_path, "one", ["a"])
     two = folder(tmp_path, "two", [info("a", **change)])
     with pytest.raises(NotComparable, match=r"a is somelib 1\.2 on cpu in .*-b OTHER=a:PYTHON"):
@@ -55,14 +55,14 @@ def test_one_label_on_two_libraries_is_refused(tmp_path, change):
 
 
 def test_an_absent_library_is_no_other_version(tmp_path):
-    """A machine without the device and one with it may be joined."""
+    """An unavailable backend does not conflict with an available one of that label."""
     one = folder(tmp_path, "one", ["a"])
     two = folder(tmp_path, "two", [{"id": "a", "unavailable": "no such device"}])
     assert len(join([one, two], tmp_path / "out")) == 2
 
 
 def test_timings_of_two_machines_are_refused(tmp_path):
-    """Their figures say nothing of each other; conformance does."""
+    """Timings of different machines are refused; conformance runs are joined."""
     other = {"python": "3.11.9", "cpu": "Another CPU", "cores": 2}
     for purpose in ("conformance", "timing"):
         one = folder(tmp_path, f"{purpose}-one", ["a"], purpose=purpose)
@@ -75,7 +75,7 @@ def test_timings_of_two_machines_are_refused(tmp_path):
 
 
 def test_the_command_says_what_it_wrote(tmp_path):
-    """A partial run is joined, and counted as one."""
+    """The command prints how many runs it joined, how many are partial, and the file."""
     one = folder(tmp_path, "one", ["a"])
     two = folder(tmp_path, "two", ["b"], ended=False)
     ended = embcheck("merge", one, two, "--out", tmp_path / "out")
@@ -87,7 +87,7 @@ def test_the_command_says_what_it_wrote(tmp_path):
 
 
 def test_the_command_refuses_in_a_sentence(tmp_path):
-    """No traceback, exit code 2."""
+    """A missing record is reported in a sentence with exit code 2."""
     ended = embcheck("merge", tmp_path / "nowhere", "--out", tmp_path / "out")
     assert ended.returncode == 2
     assert ended.stderr.startswith("embcheck merge: ")

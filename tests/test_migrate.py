@@ -1,4 +1,4 @@
-"""What `embcheck migrate` says of two backends, and of somebody's own call on them."""
+"""`embcheck migrate`: the differences of two backends, in general and for a user's own call."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(*words):
 
 
 def test_a_distance_is_measured_in_four_ways():
-    """By hand: errors of 0 and 1 beside values of 3 and 4; a row turned by a right angle."""
+    """A distance has the largest error, RMS, cosine and units in the last place."""
     found = distance(np.array([[3.0, 5.0]]), np.array([[3.0, 4.0]]), FLOAT)
     assert found.largest == 1
     assert found.rms == pytest.approx(1 / 5)
@@ -72,7 +72,10 @@ def test_a_distance_is_measured_in_four_ways():
 
 
 def test_units_are_those_of_a_rows_largest_value():
-    """An error beside a value near zero would else be of 1e+35 units."""
+    """Units in the last place are those of the row's largest value.
+
+    An error beside a value near zero would otherwise be of 1e+35 units.
+    """
     unit = float(np.spacing(ml_dtypes.bfloat16(1.0)))
     right = np.array([[1.0, 1e-38]])
     found = distance(right + np.array([[0, unit]]), right, np.dtype(ml_dtypes.bfloat16))
@@ -80,7 +83,7 @@ def test_units_are_those_of_a_rows_largest_value():
 
 
 def test_what_has_no_distance_says_so():
-    """Rows of zeros have no direction, NaN no distance; equal answers are equal, empty ones too."""
+    """Distances that are not defined are None; equal and empty answers have no distance."""
     zeros = distance(np.ones((1, 2)), np.zeros((1, 2)), FLOAT)
     assert (zeros.largest, zeros.rms, zeros.cosine, zeros.ulp) == (1, None, None, None)
     broken = distance(np.array([[np.nan, np.inf]]), np.ones((1, 2)), FLOAT)
@@ -91,11 +94,11 @@ def test_what_has_no_distance_says_so():
     assert (huge.rms, huge.cosine) == (0.5, pytest.approx(1))
 
 
-# --- One's own call ---
+# --- A user's own call ---
 
 
 def call(operation=Operation.EMBEDDING_BAG, rows=10, dtype=np.int64, shape=(2, 3), **more):
-    """Return a call; `more` are options, or further inputs that are arrays."""
+    """Return a call; `more` are options, or further inputs if they are arrays."""
     inputs = {"weight": np.ones((rows, 4), np.float32), "indices": np.ones(shape, dtype)}
     inputs |= {name: value for name, value in more.items() if isinstance(value, np.ndarray)}
     options = {name: value for name, value in more.items() if name not in inputs}
@@ -135,7 +138,7 @@ WEIGHTS = np.ones(3, np.float32)
     ],
 )
 def test_a_call_needs_the_features_that_it_uses(made, needs, not_needed, guards):
-    """Its options, dtypes and sizes; and all of them are features that there are."""
+    """A call's needs follow from its options, dtypes and sizes, and are existing features."""
     found = set(features_of(made))
     assert needs <= found
     assert not not_needed & found
@@ -144,7 +147,7 @@ def test_a_call_needs_the_features_that_it_uses(made, needs, not_needed, guards)
 
 
 def test_a_call_is_described_on_one_line():
-    """With its sizes and options."""
+    """A call is described in one line with its sizes and options."""
     said = described(call(mode="mean", padding_idx=0))
     assert said.startswith("embedding_bag: 6 indices of int64 in 2 bags by rows of a table of 10 x")
     assert said.endswith("mode=mean, padding_idx=0")
@@ -160,7 +163,7 @@ def files(tmp_path):
 
 
 def test_answers_refusals_deaths_and_hangs_are_said_as_such(files):
-    """Each backend is asked in a process of its own, and none disturbs the others."""
+    """Wrong values, refusals, crashes, hangs and unavailable backends are told apart."""
     bad = {
         "zoo-wrong-row": "wrong values",
         "zoo-refuses-everything": "refused",
@@ -176,7 +179,7 @@ def test_answers_refusals_deaths_and_hangs_are_said_as_such(files):
 
 
 def test_what_is_not_installed_is_said_with_what_brings_it(files):
-    """Whichever side it is on; the known differences are shown all the same."""
+    """An unavailable backend is reported, and the known differences are still shown."""
     done = run("zoo-unavailable", "numpy-reference", *files, "--no-timing")
     assert "zoo-unavailable cannot be asked here: the zoo has no such device." in done.output
     assert "numpy-reference: right." in done.output
@@ -186,7 +189,7 @@ def test_what_is_not_installed_is_said_with_what_brings_it(files):
 
 
 def test_the_call_is_asked_with_tables_of_each_dtype(files):
-    """In the table's own dtype where none is named; errors are those from the exact result."""
+    """The call is made with tables of each dtype, and errors are relative to the exact result."""
     words = ("--mode", "mean", "--padding-idx", 3, "--no-timing", "--json")
     dtypes = ("--dtype", "float32", "--dtype", "bfloat16")
     done = run("numpy-reference", "zoo-widens-silently", *files, *dtypes, *words)
@@ -218,14 +221,14 @@ def test_the_call_is_asked_with_tables_of_each_dtype(files):
     ],
 )
 def test_a_mistake_says_what_to_do(files, words, said):
-    """Before any backend is started."""
+    """A usage mistake is reported with a hint before any backend is started."""
     done = run(*(part for word in words for part in (files if word == "OWN" else (word,))))
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
 
 
 def test_a_table_beyond_a_dtype_is_refused(tmp_path):
-    """What would become infinite cannot be compared."""
+    """A table is refused if a dtype cannot hold its values."""
     np.save(tmp_path / "t.npy", np.full((2, 2), 1e6, np.float32))
     np.save(tmp_path / "i.npy", np.array([0, 1]))
     sources = Sources(str(tmp_path / "t.npy"), str(tmp_path / "i.npy"))
@@ -234,7 +237,7 @@ def test_a_table_beyond_a_dtype_is_refused(tmp_path):
 
 
 def test_prices_are_those_of_the_users_call(files):
-    """A long call is cut, which is said; time that is up ends a run with what there is."""
+    """The user's call is timed on both backends; a long one is cut, which is said."""
     _, table, _, ids = files
     own = Sources(str(table), str(ids), mode="mean", padding_idx=3)
     (workload,) = own_workloads(own, ())
@@ -254,7 +257,7 @@ def test_prices_are_those_of_the_users_call(files):
 
 @pytest.mark.parametrize("padding", [None, 0, 7, -1, 5])
 def test_a_timed_answers_bound_leaves_out_the_padding_row_that_the_call_names(padding):
-    """It is derived from the rows that are looked up alone, where they have other numbers."""
+    """The bound of a timed answer respects the call's padding_idx, also after renumbering rows."""
     weight = np.array([[3.0**row / 7, -0.1] for row in range(10)], np.float32)
     options = {"mode": "sum", "padding_idx": padding}
     inputs = {"weight": weight, "indices": np.array([[3, 7, 9], [0, 7, 1]])}
@@ -279,7 +282,7 @@ def case(expected, steps=(), **options):
 
 
 def finding(of, outcome, backend="b", message="it \x1b[31mbroke", observed=None):
-    """Return what a backend made of a case."""
+    """Return the result of a backend on a case."""
     known = KnownDeviation("bug", "wrong-value", "", ()) if outcome == "deviated" else None
     result = ResultLine(
         of.case, (), of.level, backend, outcome, "wrong-value", message, 0.0, silent=True,
@@ -289,7 +292,7 @@ def finding(of, outcome, backend="b", message="it \x1b[31mbroke", observed=None)
 
 
 def test_an_example_is_shown_by_its_call_and_what_came():
-    """Long arrays by their form, right answers as such, values where they are short."""
+    """An example shows its call, the expected result and the answers; long arrays by shape."""
     values = {"output": {"dtype": "float32", "shape": [2], "values": [1.0, -0.5]}}
     of = case(values, padding_idx=1)
     found = [finding(of, "failed", "a"), finding(of, "passed"), finding(of, "unsupported", "c")]
@@ -307,7 +310,7 @@ def test_an_example_is_shown_by_its_call_and_what_came():
 
 
 def data_with(cases=None, **features):
-    """Return data on backends, of the features that are given."""
+    """Return data of backends with these features."""
     names = dict.fromkeys(name for found in features.values() for name in found)
     columns = {
         name.replace("_", "-"): Column(name.replace("_", "-"), "lib", "1", "cpu", "2026-01-01", of)
@@ -321,7 +324,7 @@ EXAMPLE = Shown("embedding(indices: [-1])", "an error", {"new": "output = [[7]]"
 
 
 def test_examples_are_written_and_read_without_right_answers():
-    """The data is valid, and right answers, which are most, are left out."""
+    """Stored examples are valid by the schema, and omit right answers, which are most."""
     answers = {**EXAMPLE.answers, "old": AS_DOCUMENTED}
     cases = {SILENT.example: replace(EXAMPLE, answers=answers)}
     text = to_text(data_with(cases, old={"lookup": YES}, new={"lookup": SILENT}))
@@ -331,7 +334,7 @@ def test_examples_are_written_and_read_without_right_answers():
 
 
 def test_joined_data_keeps_the_answers_of_the_backends_that_it_keeps():
-    """And drops examples that no answer names any more."""
+    """Joining keeps the examples' answers of backends that are kept, and drops unused examples."""
     name = SILENT.example
     old = data_with({name: EXAMPLE, "gone": EXAMPLE}, new={"lookup": SILENT}, run={"lookup": YES})
     later = replace(EXAMPLE, call="later", answers={"run": "x", "new": "y"})
@@ -341,7 +344,7 @@ def test_joined_data_keeps_the_answers_of_the_backends_that_it_keeps():
 
 
 def texts_of(data, own=None, old="old", new="new"):
-    """Return the lines of what is said, spaces at their ends left out."""
+    """Return the printed lines of a migration, stripped."""
     target = MigrationTarget(new, migration(data, old, new))
     console = Console(width=80, record=True, file=StringIO())
     print_told(told(data, old, [target], own), console)
@@ -349,7 +352,7 @@ def texts_of(data, own=None, old="old", new="new"):
 
 
 def test_a_difference_has_the_input_and_both_answers():
-    """As far as they are known: a right answer of the old backend by its support."""
+    """A difference shows the call, the documented result and both answers as far as known."""
     cases = {SILENT.example: EXAMPLE}
     lines = texts_of(data_with(cases, old={"lookup": YES}, new={"lookup": SILENT}))
     at = lines.index("embedding(indices: [-1])")
@@ -368,7 +371,7 @@ def test_a_difference_has_the_input_and_both_answers():
 
 
 def own_call(**more):
-    """Return a call of one's own that old and recipe answer right, and new in one dtype."""
+    """Return a user's call that `old` and the recipe answer rightly, `new` in one dtype only."""
     told_of = {
         "answers": (
             OwnAnswer("old", "float32", "passed"),
@@ -384,7 +387,7 @@ def own_call(**more):
 
 
 def test_what_the_call_meets_comes_first_and_others_are_counted():
-    """By tables of its dtypes alone; what makes mistakes loud stands apart."""
+    """Differences that concern the call come first, then its mistakes; others are counted."""
     narrow = replace(SILENT, support="partly", dtypes={"float32": YES, "bfloat16": SILENT})
     new = {"bag.mean": narrow, "bag.bounds": SILENT, "bag.sum": SILENT, "bag.max": ABSENT}
     data = data_with(old=dict.fromkeys(new, YES), new=new)
@@ -403,7 +406,7 @@ def test_what_the_call_meets_comes_first_and_others_are_counted():
 
 
 def test_the_answer_in_short_says_what_came_and_what_it_takes():
-    """Of each dtype, beside the old backend, and of the recipe beside what it stands for."""
+    """The short answer has each dtype's result and time, also for the recipe."""
     prices = (
         OwnPrice("new", "float32", "old", 1.0, 15.8, 15.0, 16.0, "SLOWER"),
         OwnPrice("lib-recipe", "float32", "old", 0.1, 0.4, 0.3, 0.5, "FASTER"),
@@ -457,7 +460,7 @@ TOLD = Told(
 
 
 def texts(said, *, links=True):
-    """Yield every text that is to be shown; links are those of pages."""
+    """Yield all texts that are to be shown; links only if `links`."""
     yield from (said.title, *said.lead, *(verdict.sentence for verdict in said.verdicts))
     for section in said.sections:
         yield section.head
@@ -499,7 +502,7 @@ def everywhere(said):
 
 
 def test_terminal_page_and_markdown_say_the_same():
-    """Every text stands in all three, in the same order, but for links; and none is markup."""
+    """Terminal, page and Markdown show all texts in the same order, and none as markup."""
     for number, shown_text in enumerate(everywhere(TOLD)):
         place = 0
         for text in texts(TOLD, links=number > 0):
@@ -515,7 +518,7 @@ def test_terminal_page_and_markdown_say_the_same():
 
 
 def test_the_page_of_real_data_says_what_the_terminal_says(tmp_path):
-    """By the command itself, from the data that ships."""
+    """The page and Markdown of the shipped data have the same heads as the terminal."""
     paths = (tmp_path / "a.html", tmp_path / "a.md")
     done = run("torch-eager", "jax-take", "--html", paths[0], "--markdown", paths[1])
     assert done.exit_code == 1
@@ -529,6 +532,6 @@ def test_the_page_of_real_data_says_what_the_terminal_says(tmp_path):
 
 
 def test_nothing_is_wider_than_a_terminal():
-    """But for what is to be copied."""
+    """No line is wider than the terminal, except commands to copy."""
     lines = terminal(TOLD, 40).splitlines()
     assert all(len(line) <= 40 for line in lines if "embcheck reproduce" not in line)

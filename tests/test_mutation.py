@@ -1,4 +1,4 @@
-"""The runner of wrong implementations tells those that the suite catches from those it does not."""
+"""The mutation runner tells mutants that the suite kills from those that survive."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ BEYOND_SMALL_SIZES = (
     "gradients-of-bags-of-whole-vectors",
     "classes-in-8-bits",
 )
-"""Bugs that may be in one implementation at once, and show in no call of a usual test's size."""
+"""Mutants that fit in one implementation at once and are right in all calls of a usual test's
+size."""
 SMALL_SPECS = ("embedding/lookup", "embedding/gradient", "embedding_bag/modes", "one_hot/values")
 
 
@@ -46,7 +47,7 @@ def mutant(new: str, *clauses: str, name: str = "m", old: str = LOOK_UP) -> Muta
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-    """A suite of two files: one of documented cases, one of what is left open."""
+    """Return a suite of two files: one of documented cases, one of implementation-defined ones."""
     return Suite(suite_cases([SPECS / "embedding/lookup.yaml", SPECS / "atlas/bad_index.yaml"]))
 
 
@@ -61,13 +62,13 @@ def suite() -> Suite:
     ],
 )
 def test_patcher_refuses_what_is_no_subtle_bug(old, new, complaint):
-    """A fragment must stand exactly once, change something, and leave a module that works."""
+    """A mutant's fragment must occur once, change something, and leave a valid module."""
     with pytest.raises(BadMutant, match=complaint):
         patch(reference_sources(), mutant(new, old=old))
 
 
 def test_every_mutant_still_fits_the_reference():
-    """All descriptions are whole, name clauses that exist, and their fragments stand once."""
+    """Every mutant is valid, names existing clauses, and fits the reference."""
     mutants, sources = load_mutants(shipped_clauses()), reference_sources()
     assert len(mutants) >= 500
     for one in mutants:
@@ -75,13 +76,13 @@ def test_every_mutant_still_fits_the_reference():
 
 
 def test_every_scored_clause_that_is_not_only_pytorchs_has_a_mutant():
-    """No statement of the contract goes without a wrong implementation of it."""
+    """Every scored clause has a mutant, except those that only PyTorch can answer."""
     clauses = shipped_clauses()
     assert untried(clauses.values(), load_mutants(clauses)) == []
 
 
 def test_killed_elsewhere_and_surviving_mutants_are_told_apart(suite):
-    """Only a case of the mutant's own clause kills it, and what is observed kills for no other."""
+    """A mutant is killed only if each of its clauses has a case that fails."""
     off_by_one = "return np.asarray(weight[positions.rows - 1])"
     unchanged = f"{LOOK_UP}  # the same"
     results = run(
@@ -105,7 +106,7 @@ def test_killed_elsewhere_and_surviving_mutants_are_told_apart(suite):
 
 
 def test_a_change_of_what_is_only_observed_kills_for_clauses_that_leave_it_open():
-    """A mutant that wraps negative indices is told by what is observed of them."""
+    """A change of an observed result kills mutants of implementation-defined clauses only."""
     cases = suite_cases([SPECS / "atlas/bad_index.yaml"])
     assert {case.level for case in cases} == {Level.IMPLEMENTATION_DEFINED}
     lenient = Mutant(
@@ -119,7 +120,7 @@ def test_a_change_of_what_is_only_observed_kills_for_clauses_that_leave_it_open(
 
 
 def test_a_mutant_is_left_alone_once_its_own_cases_have_killed_it(suite):
-    """Cases of other clauses are run for a survivor only, or where that is asked for."""
+    """Judging stops once its own cases killed a mutant, unless all cases are asked for."""
     wrong = mutant("return np.asarray(weight[positions.rows - 1])")
     sources = patch(reference_sources(), wrong)
     ((_, few),) = judge_apart([suite.own_first(wrong, sources, everywhere=False)])
@@ -132,7 +133,7 @@ def test_a_mutant_is_left_alone_once_its_own_cases_have_killed_it(suite):
 
 
 def test_what_a_mutant_remembers_shows_in_a_sequence_and_not_in_the_next_case():
-    """A cache is seen by a case of several calls; from case to case it is forgotten."""
+    """A mutant's state shows within a case of several calls, and is reset between cases."""
     stale = Mutant(
         "stale",
         "test",
@@ -153,7 +154,7 @@ def test_what_a_mutant_remembers_shows_in_a_sequence_and_not_in_the_next_case():
 
 
 def test_a_ladder_of_sizes_tells_a_mutant_that_is_wrong_beyond_a_size():
-    """What is wrong beyond 16,384 columns only is killed by the steps of that width."""
+    """A mutant that is wrong beyond 16,384 columns is killed by the wide steps of a ladder."""
     cases = suite_cases([SPECS / "sizes/lookup.yaml"])
     assert all(not case.large for case in cases)
     narrow = mutant(f"{LOOK_UP} * (np.arange(weight.shape[1]) < 16384)", "EMB-LOOK-06")
@@ -169,7 +170,7 @@ def test_a_ladder_of_sizes_tells_a_mutant_that_is_wrong_beyond_a_size():
     ],
 )
 def test_a_mutant_that_hangs_or_dies_ends_alone(suite, new, outcome):
-    """The case that a mutant does not come back from carries how it ended."""
+    """A mutant that hangs or dies gets that outcome in the case where it happened."""
     sources = patch(reference_sources(), mutant(new))
     ((_, seen),) = judge_apart([suite.whole("m", sources)], seconds=2)
     assert list(seen.values())[-1].outcome is outcome
@@ -177,7 +178,10 @@ def test_a_mutant_that_hangs_or_dies_ends_alone(suite, new, outcome):
 
 
 def test_nine_faults_that_begin_beyond_small_sizes_are_told_apart():
-    """One implementation that is right in all small calls breaks the clause of each of its bugs."""
+    """The ladders find nine faults in one implementation that is right in all small calls.
+
+    For each fault, a case of its clause fails.
+    """
     mutants = {one.id: one for one in load_mutants(shipped_clauses())}
     sources = reference_sources()
     for name in BEYOND_SMALL_SIZES:
@@ -203,7 +207,7 @@ def test_nine_faults_that_begin_beyond_small_sizes_are_told_apart():
 
 
 def test_settled_survivors_must_fit():
-    """An undecided survivor, a decision that no longer fits and one about nothing are told."""
+    """Undecided survivors, and decisions that no longer fit, are reported."""
     equivalent = Settled("e", "-a\n+b", Verdict.EQUIVALENT, "a is b")
     new_case = Settled("n", "-c\n+d", Verdict.NEW_CASE, "lookup/c-is-no-d")
     fits = [("@@ 7 @@\n-a\n+b", False), ("@@ 1 @@\n-c\n+d", True)]
@@ -217,7 +221,7 @@ def test_settled_survivors_must_fit():
 
 
 def test_mutation_json_has_the_published_form(suite, tmp_path):
-    """What is written is what the report takes."""
+    """mutation.json fits the schema that reports read."""
     wrong = mutant("return np.asarray(weight[positions.rows - 1])")
     results = run(suite, [wrong], jobs=1, everywhere=False)
     generated = settle("tool", [], [Settled("e", "-a", Verdict.EQUIVALENT, "why")])

@@ -1,4 +1,4 @@
-"""A new backend's distribution runs as it is written."""
+"""The distribution that `embcheck new-backend` writes works as it is."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GUIDE = Path(__file__).parent.parent / "docs" / "adapter-guide.md"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Write a distribution and install it into a folder of its own."""
+    """Write a distribution, install it into a folder, and return the folder."""
     folder = tmp_path_factory.mktemp("new")
     done = embcheck("new-backend", "mylib-take@cpu", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -49,7 +49,7 @@ def made(tmp_path_factory):
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python where the distribution is installed."""
+    """Run Python with the distribution installed."""
     found = {**environment(), "PYTHONPATH": os.pathsep.join([str(folder / "site")])}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -58,7 +58,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_new_adapter_is_sound(made):
-    """Its own tests pass: no check fails or warns, and the suite runs to its end."""
+    """The new distribution's own tests pass, without a failed check or a warning."""
     tests = made / "embcheck-mylib-take-cpu" / "tests"
     done = run(made, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", str(tests))
     assert "2 passed" in done.stdout, done.stdout + done.stderr
@@ -67,14 +67,14 @@ def test_the_new_adapter_is_sound(made):
 
 
 def test_its_known_deviations_travel(made):
-    """The file that is read lies beside the installed module, and has no entry yet."""
+    """The installed package contains a file of deviations, still without entries."""
     (path,) = made.glob("site/*/deviations/*.yaml")
     assert path.name == "mylib-take@cpu.yaml"
     assert read_deviations(path) == ()
 
 
 def test_its_workflow_tests_and_runs_it(made):
-    """What is written for CI installs the distribution, and calls its tests and its backend."""
+    """The new workflow installs the distribution, and runs its tests and its backend."""
     folder = made / "embcheck-mylib-take-cpu"
     workflow = YAML(typ="safe").load(folder / ".github/workflows/embcheck.yml")
     scripts = [step.get("run", "") for step in workflow["jobs"]["embcheck"]["steps"]]
@@ -100,7 +100,7 @@ def test_its_workflow_tests_and_runs_it(made):
     ],
 )
 def test_names_fit_where_they_are_used(name, distribution, adapter):
-    """The distribution, its package and its class have names that tools and Python take."""
+    """The names of the distribution, package and class are valid."""
     names = Names.of(name)
     assert (names.distribution, names.adapter) == (distribution, adapter)
     project = tomllib.loads(text_of("pyproject.toml", names))
@@ -118,13 +118,13 @@ def test_names_fit_where_they_are_used(name, distribution, adapter):
     ["", "Mylib", "4bit", "my_lib", "-x", "x-", "a--b", "a@", "a@b@c", "a@B", "a\n", "../a", "a/b"],
 )
 def test_a_name_that_fits_nowhere_is_refused(name):
-    """Such a name is told what it should look like."""
+    """An invalid name is refused with a description of valid ones."""
     with pytest.raises(BadName, match="small letters and digits"):
         Names.of(name)
 
 
 def test_nothing_is_overwritten(tmp_path):
-    """A folder that is there, a known backend's name and a place that is no folder are refused."""
+    """An existing folder, a known backend's name, and a place that is no folder are refused."""
     there = tmp_path / "embcheck-mylib"
     there.mkdir()
     done = embcheck("new-backend", "mylib", "--out", tmp_path)
@@ -140,7 +140,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_the_guide_shows_what_is_written():
-    """The adapter in the guide is the one that the command writes, and is short."""
+    """The guide shows the adapter that the command writes, which is short."""
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert code == text_of("adapter.py", Names.of("numpy-index"))
     assert len(re.findall(r"^.*\S", code, re.MULTILINE)) < 60
@@ -148,13 +148,13 @@ def test_the_guide_shows_what_is_written():
 
 @pytest.mark.parametrize(("own", "following"), [("0.1.0", "0.2"), ("1.4.2", "2")])
 def test_the_next_breaking_version_is_excluded(own, following):
-    """Before 1.0 a minor version may break adapters, later a major one."""
+    """The requirement excludes the next minor version before 1.0, later the next major one."""
     assert next_version(Version(own)) == following
 
 
 @pytest.fixture
 def installed_from(tmp_path, monkeypatch):
-    """Return a function that makes embcheck look as if installed from somewhere."""
+    """Return a function that makes embcheck look as if it was installed from a given origin."""
 
     def install(told: object) -> str:
         place = tmp_path / "embcheck-0.3.1.dist-info"
@@ -187,14 +187,14 @@ def installed_from(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_embcheck_is_installed_from_where_it_is(installed_from, told, wanted):
-    """As this one was: from an index, a folder or a commit, and without anybody's password."""
+    """The requirement names the origin of this embcheck, without passwords."""
     required = installed_from(told)
     assert required == f"embcheck[jax,onnx]{wanted}"
     Requirement(required)
 
 
 def test_a_place_to_install_from_may_be_named(tmp_path):
-    """It must be one that pip can install from."""
+    """An origin may be named if pip can install from it."""
     (tmp_path / "pyproject.toml").touch()
     assert requirement(str(tmp_path)) == f"embcheck @ {tmp_path.as_uri()}"
     assert requirement("index").startswith("embcheck>=")
@@ -205,7 +205,7 @@ def test_a_place_to_install_from_may_be_named(tmp_path):
 
 
 def test_only_pages_that_exist_are_linked():
-    """The page of the repository that embcheck comes from, and none where it is a folder."""
+    """The README links to embcheck's repository if it has a web address, and otherwise nowhere."""
     names = Names.of("mylib")
     address = "embcheck @ git+https://x.org/o/e.git@abc#subdirectory=py"
     assert home(address) == "https://x.org/o/e"
@@ -229,7 +229,7 @@ def test_only_pages_that_exist_are_linked():
 def test_an_adapter_is_found_in_the_folder_that_it_was_installed_from(
     tmp_path, monkeypatch, told, source, found
 ):
-    """Beside the project's file or in `src`; not where that was a commit or an index."""
+    """An adapter's file is found if it was installed from a folder, at its top or in `src`."""
     folder = tmp_path / "my project"
     file = folder / source / "pack_age" / "adapter.py"
     file.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What is new and worse than what was accepted, and how it is told."""
+"""What is new and worse than the accepted record, and how it is reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def whole() -> Run:
 
 
 def kept(made: Run, folder: Path) -> Path:
-    """Accept a run; return the record that is kept of it."""
+    """Accept a run; return the file of the accepted record."""
     path = folder / "accepted.jsonl"
     path.write_text("".join(accepted_text([made])))
     return path
@@ -79,13 +79,13 @@ WRONG = one("failed", kind="wrong-value")
     ],
 )
 def test_worse_is_what_departs_anew_or_is_no_longer_right(before, after, is_new):
-    """What departs as it did, is explained now, or is right is not new."""
+    """A result is worse if it newly departs or is no longer right."""
     _, new = found(before, after)
     assert (bool(new), len(new.worse)) == (is_new, int(is_new))
 
 
 def test_what_was_never_accepted_is_new_if_it_is_unexplained():
-    """A backend or case beside the accepted ones: what it does right is counted, no more."""
+    """For new backends and cases, only unexplained departures are worse; others are counted."""
     other = case("embedding/bounds/b", fingerprint="b")
     lines = [CASE, other, result("acme", of=CASE), result("acme", "deviated", other, **EXPLAINED)]
     lines += [result("zeta", "crashed", of=CASE), result("zeta", of=other)]
@@ -99,11 +99,11 @@ def test_what_was_never_accepted_is_new_if_it_is_unexplained():
 
 
 def test_what_was_accepted_must_be_run_again():
-    """A backend without results is new; a case that was left out is said, and better is counted."""
+    """A missing backend or a partial run is new; missing and improved cases are counted."""
     _, new = found(run([CASE, result("b", of=CASE)], ["b"]), one())
     assert new.lost_backends == ("b",)
     kinds = [line.split(" ")[0] for line in workflow_commands(new, PLACES, {})]
-    assert kinds == ["::error", "::notice"]  # `acme` was not accepted, and is right.
+    assert kinds == ["::error", "::notice"]  # `acme` is new, and passes.
     other = case("embedding/bounds/b", fingerprint="b")
     before = run([CASE, other, result("acme", "crashed", CASE), result("acme", of=other)], ["acme"])
     _, new = found(before, one())
@@ -113,7 +113,7 @@ def test_what_was_accepted_must_be_run_again():
 
 
 def test_an_accepted_record_differs_in_nothing_from_its_run(tmp_path):
-    """Each outcome, kind, reading and message is in it, and no array."""
+    """An accepted record equals its run for `diff`, although it has no arrays."""
     made = whole()
     path = kept(made, tmp_path)
     (again,) = read_runs(path)
@@ -130,7 +130,7 @@ def test_an_accepted_record_differs_in_nothing_from_its_run(tmp_path):
 
 
 def test_a_case_that_is_judged_otherwise_was_never_accepted(tmp_path):
-    """Its fingerprint tells, though nothing else of it was kept: what departs is new."""
+    """A case with another fingerprint counts as never accepted."""
     (accepted,) = read_runs(kept(WRONG, tmp_path))
     changed = replace(CASE, fingerprint="beef")
     for outcome, is_new in (("passed", False), ("failed", True)):
@@ -142,7 +142,7 @@ def test_a_case_that_is_judged_otherwise_was_never_accepted(tmp_path):
 
 
 def test_what_cannot_be_compared_with_is_not_accepted(tmp_path):
-    """A partial run, one of an older embcheck, and one of timings."""
+    """Partial runs, runs of an older embcheck, and timings cannot be accepted."""
     partial = run([CASE, result("acme", of=CASE)], ["acme"], ended=False)
     for made, why in (
         (partial, "partial"),
@@ -160,7 +160,7 @@ def test_what_cannot_be_compared_with_is_not_accepted(tmp_path):
 
 @pytest.mark.parametrize(("fail_on", "code"), [("changes", 1), ("new", 0), ("never", 0)])
 def test_a_change_fails_only_where_it_is_asked_to(tmp_path, fail_on, code):
-    """A message that changed is a change, and nothing new."""
+    """A changed message fails `diff` with --fail-on changes only."""
     accepted = kept(one(message="a"), tmp_path)
     write_run(tmp_path / "out", one(message="b"))
     words = [str(accepted), str(tmp_path / "out"), "--fail-on", fail_on]
@@ -168,7 +168,7 @@ def test_a_change_fails_only_where_it_is_asked_to(tmp_path, fail_on, code):
 
 
 def test_a_summary_is_added_to_what_is_there(tmp_path):
-    """It goes to the end of the file; a file that cannot be written to is told."""
+    """The summary is appended to the file; an unwritable file is reported."""
     accepted = kept(one(), tmp_path)
     write_run(tmp_path / "out", WRONG)
     words = ["diff", str(accepted), str(tmp_path / "out"), "--fail-on", "new", "--markdown"]
@@ -180,7 +180,7 @@ def test_a_summary_is_added_to_what_is_there(tmp_path):
 
 
 def test_what_a_backend_says_has_no_meaning_to_github():
-    """Neither in Markdown, where it is a span of code, nor in a command, which it cannot end."""
+    """A backend's message is escaped in Markdown and in workflow commands."""
     said = f"{HOSTILE}\n::add-mask::x\n`](http://x) @you <b> 100%\r\n::error::y ``"
     difference, new = found(one(), one("failed", kind="wrong-value", message=said))
     told = summary(difference, new, PLACES)
@@ -197,7 +197,10 @@ def test_what_a_backend_says_has_no_meaning_to_github():
 
 
 def test_a_job_with_a_great_many_is_told_in_a_few_lines():
-    """GitHub shows ten errors of a step, and a summary of a mebibyte."""
+    """Many new departures are reported in ten errors and a short summary.
+
+    GitHub shows ten errors of a step, and a summary of at most a mebibyte.
+    """
     many = [case(f"folder/spec-{n % 40}/case-{n}", fingerprint=str(n)) for n in range(2000)]
     runs = [
         run([*many, *(result("acme", outcome, of, message="x" * 500) for of in many)], ["acme"])

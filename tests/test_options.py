@@ -1,4 +1,4 @@
-"""The table of options says what PyTorch's signatures, the schema and the clauses say."""
+"""The table of options matches PyTorch's signatures, the schema and the clauses."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from embcheck.conformance.suite.model import CallSpec
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = (*WITH_TABLE, Operation.ONE_HOT)
 ARRAYS = {"self", "input", "tensor", "weight", "embeddings", "offsets", "per_sample_weights"}
-"""Parameters that are no options, but inputs of a call."""
+"""Parameters that are inputs of a call rather than options."""
 NOT_OPTIONS = {"device", "_weight", "_freeze"}
-"""Where a module is made, and what is not documented."""
+"""Parameters for the device of a module, and undocumented ones."""
 
 
 def call_of(operation: Operation, **options: object) -> Call:
@@ -35,18 +35,18 @@ def call_of(operation: Operation, **options: object) -> Call:
 
 @pytest.mark.parametrize("operation", DOCUMENTED)
 def test_names_and_defaults_are_pytorchs(operation):
-    """Each operation takes the options of PyTorch's signature, with the same defaults."""
+    """Each operation has the options and defaults of PyTorch's signature."""
     torch = pytest.importorskip("torch")
     names = pytest.importorskip("embcheck.backends.on_torch.names")
     function = names.function_of(operation)
-    if operation is Operation.ONE_HOT:  # It is built in, and its docstring shows the signature.
+    if operation is Operation.ONE_HOT:  # A built-in: its signature is in the docstring.
         lines = {}
         exec(f"def {function.__doc__.strip().partition(' ->')[0]}: ...", lines)
         function = lines["one_hot"]
     skipped = ARRAYS | NOT_OPTIONS
     parameters = inspect.signature(function).parameters
     theirs = {n: p.default for n, p in parameters.items() if n not in skipped}
-    # What is None in a signature is PyTorch's own default dtype.
+    # A dtype of None in a signature means PyTorch's default dtype.
     if operation in FRESH:
         assert theirs["dtype"] is None
         theirs["dtype"] = str(torch.get_default_dtype()).removeprefix("torch.")
@@ -57,21 +57,21 @@ def test_names_and_defaults_are_pytorchs(operation):
 
 
 def test_the_schema_of_specs_has_the_same_options():
-    """A spec may give each option of the table, and what probes take beside."""
+    """The schema of specs allows exactly the options of the table, and those of probes."""
     schema = json.loads((files("embcheck.specs") / "schema.json").read_text("utf-8"))
     properties = schema["$defs"]["options"]["properties"]
     assert properties.keys() == OPTIONS.keys() | {"probe", "object", "arguments"}
 
 
 def test_each_option_has_a_clause():
-    """Some clause is about each option, under its name; both sizes of a table have one."""
+    """Each option is the parameter of a clause, except `embedding_dim`."""
     parameters = {clause.parameter for clause in shipped_clauses().values()}
     assert OPTIONS.keys() - parameters == {"embedding_dim"}
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS.keys())
 def test_values_are_of_known_kinds(option):
-    """The values to try have a kind that coverage knows, and so has the default."""
+    """The values to try, and the default, have a kind that coverage counts; all values differ."""
     seen = [option.kind_in({option.name: value}) for value in option.values]
     if option.kinds:
         assert {*seen, option.kind_in({})} <= {*option.kinds}
@@ -80,7 +80,7 @@ def test_values_are_of_known_kinds(option):
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS.keys())
 def test_another_value_needs_the_capability(option):
-    """A call needs an option's capability if it gives another value than the default and None."""
+    """A call needs an option's capability if its value is neither the default nor None."""
     operation = option.operations[0]
     assert required_capabilities(call_of(operation, **{option.name: option.default})) == []
     assert required_capabilities(call_of(operation, **{option.name: None})) == []
@@ -90,7 +90,7 @@ def test_another_value_needs_the_capability(option):
 
 
 def test_capabilities_are_found_in_their_order():
-    """What a call needs is listed in the order of `Capability`."""
+    """Required capabilities are listed in the order of `Capability`."""
     given = {option.name: option.others[0] for option in OPTIONS.values() if option.capability}
     needed = required_capabilities(call_of(Operation.EMBEDDING_BAG, **given))
     assert needed == [name for name in Capability if name in needed]
@@ -99,7 +99,7 @@ def test_capabilities_are_found_in_their_order():
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_call_reads_an_option_or_its_default(name):
-    """`option` gives what the call says, else the default, and the harness sees the reading."""
+    """`option` returns the call's value, or the default, and counts as reading it."""
     assert call_of(Operation.EMBEDDING).option(name) == OPTIONS[name].default
     assert CallSpec(Operation.EMBEDDING, {}, {}, ()).option(name) == OPTIONS[name].default
     assert CallSpec(Operation.EMBEDDING, {}, {name: "x"}, ()).option(name) == "x"
@@ -110,7 +110,7 @@ def test_a_call_reads_an_option_or_its_default(name):
 
 
 def test_an_unknown_option_has_no_default():
-    """A mistyped name is no option that is absent."""
+    """Reading an unknown option is a KeyError."""
     with pytest.raises(KeyError):
         call_of(Operation.EMBEDDING).option("pading_idx")
 
@@ -125,12 +125,12 @@ def test_an_unknown_option_has_no_default():
     ],
 )
 def test_only_what_is_made_from_a_table_is_frozen(operation, options, is_frozen):
-    """`freeze` is on by default, for modules made around a table."""
+    """Only from_pretrained modules are frozen, by default."""
     assert call_of(operation, **options).is_frozen is is_frozen
 
 
 def test_operations_know_their_functions():
-    """Modules call a function; which one follows from the operation."""
+    """Each operation of a module names the function that it applies."""
     assert {operation: operation.function for operation in Operation} == {
         Operation.EMBEDDING: Operation.EMBEDDING,
         Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
@@ -150,20 +150,20 @@ def test_operations_know_their_functions():
 
 
 def test_a_function_takes_less_than_its_module():
-    """What only a constructor takes is left out of the function's options."""
+    """Options of a constructor are dropped for the function."""
     given = {"num_embeddings": 3, "embedding_dim": 2, "dtype": "float32", "sparse": True}
     assert taken_by(Operation.EMBEDDING, given) == {"sparse": True}
     assert taken_by(Operation.EMBEDDING_BAG_MODULE, given) == given
 
 
 def test_kinds_are_of_documented_options():
-    """Coverage counts every option of PyTorch's but the sizes and the dtype of a fresh table."""
+    """Coverage counts every documented option but the sizes and the dtype of a fresh table."""
     counted = {name for operation in DOCUMENTED for name in kinds_of(operation)}
     assert OPTIONS.keys() - counted == {"num_embeddings", "embedding_dim", "dtype", "scheme"}
 
 
 def test_nobody_else_states_a_default():
-    """Adapters and harness read a call's option by `option`, which knows the default."""
+    """No adapter or harness code states an option's default itself."""
     names = "|".join(OPTIONS)
     stated = re.compile(rf"options\.(get|pop)\(\s*[\"']({names})[\"'],(?!\s*None\))")
     found = [

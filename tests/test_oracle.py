@@ -1,6 +1,6 @@
-"""The reference beside PyTorch, on generated calls: what one answers, the other answers too.
+"""The reference and PyTorch agree on generated calls, except for known departures.
 
-`nox -s oracle` compares more than 20,000 calls; EMBCHECK_ORACLE_CALLS says how many of each
+`nox -s oracle` compares more than 20,000 calls. EMBCHECK_ORACLE_CALLS sets how many of each
 operation.
 """
 
@@ -31,7 +31,7 @@ DETERMINED = settings(
 
 
 class Tally:
-    """What was compared: calls by operation and dtype, and by operation and option."""
+    """Counts of the compared calls by operation and dtype, by option, and by observation."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -61,7 +61,7 @@ class Tally:
 
 @pytest.fixture(scope="module")
 def tally():
-    """Count what is compared, and show it at the end."""
+    """Yield the counts of what is compared, and print them at the end."""
     counts = Tally()
     yield counts
     counts.show()
@@ -69,14 +69,17 @@ def tally():
 
 @pytest.fixture(scope="module")
 def torch_eager():
-    """A worker with PyTorch, which lives on if a call kills it."""
+    """Yield a client of PyTorch, whose worker is replaced if a call kills it."""
     client = WorkerClient("torch-eager")
     yield client
     client.close()
 
 
 def divergence(call: Call, reference, torch_eager, tally=None) -> Divergence | None:
-    """Ask both, and compare; a fresh module's values are those of the weight that it drew."""
+    """Ask both backends and compare.
+
+    The values of a fresh module are compared with those that follow from the weight it drew.
+    """
     answer = torch_eager.ask(call)
     found = compare(call, reference.ask(call), answer)
     if tally is not None:
@@ -88,12 +91,12 @@ def divergence(call: Call, reference, torch_eager, tally=None) -> Divergence | N
 
 
 def is_excluded(call: Call) -> bool:
-    """Whether a departure on this call is known."""
+    """Whether a call is one on which PyTorch is known to depart."""
     return any(exclusion.applies(call) for exclusion in EXCLUSIONS)
 
 
 def agree(strategy, number, reference, torch_eager, tally):
-    """Compare so many calls, of which exclusions may take no more than a quarter."""
+    """Compare `number` calls; exclusions may skip a quarter of them at most."""
 
     @settings(DETERMINED, max_examples=number)
     @given(strategy)
@@ -108,20 +111,20 @@ def agree(strategy, number, reference, torch_eager, tally):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_valid_calls_are_answered_alike(operation, reference, torch_eager, tally):
-    """Outputs, effects, gradients and trained weights agree within the bounds."""
+    """On valid calls, outputs, effects, gradients and trained weights agree within bounds."""
     agree(calls(operations=[operation]), CALLS, reference, torch_eager, tally)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_spoiled_calls_are_refused_alike(operation, reference, torch_eager, tally):
-    """What the reference refuses, PyTorch refuses."""
+    """PyTorch refuses the spoiled calls that the reference refuses."""
     spoiled = calls(operations=[operation], only_valid=False)
     agree(spoiled, SPOILED, reference, torch_eager, tally)
 
 
 @pytest.mark.parametrize("exclusion", EXCLUSIONS, ids=lambda exclusion: exclusion.name)
 def test_what_is_excluded_still_happens(exclusion, reference, torch_eager):
-    """A trigger that does no harm any more must not hide anything."""
+    """Each exclusion's example still departs, so that none hides anything by now."""
     assert exclusion.applies(exclusion.example)
     found = divergence(exclusion.example, reference, torch_eager)
     assert found is not None
@@ -129,13 +132,13 @@ def test_what_is_excluded_still_happens(exclusion, reference, torch_eager):
 
 
 def test_every_exclusion_is_explained():
-    """Each names a case of a known deviation."""
+    """Each exclusion names a case of a known deviation."""
     known = {name for entry in load_deviations("torch-eager") for name in entry.cases}
     assert {exclusion.explained_by for exclusion in EXCLUSIONS} <= known
 
 
 def test_exclusions_leave_plain_calls_alone(reference, torch_eager):
-    """A plain bag is excluded by none of them."""
+    """A plain lookup is not excluded."""
     plain = EXCLUSIONS[-1].example
     call = Call(plain.operation, plain.inputs, {}, ("output", "inputs_after"))
     assert call.operation is Operation.EMBEDDING

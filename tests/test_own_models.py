@@ -1,4 +1,4 @@
-"""A user's table is found in a model's folder or shards, or named; hostile files do nothing."""
+"""A user's table is read from a model's folder, shards or files; hostile files do no harm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model(tmp_path):
 
 @pytest.fixture
 def shards(tmp_path):
-    """Return a folder with a model in two shards, of which the second has the words."""
+    """Return a folder with a model in two shards; the second has the word embeddings."""
     parts = {FIRST: [name for name in TENSORS if name != WORDS], SECOND: [WORDS]}
     for shard, names in parts.items():
         safetensors.save_file({name: TENSORS[name] for name in names}, tmp_path / shard)
@@ -44,20 +44,20 @@ def shards(tmp_path):
 
 
 def refusal(text):
-    """Return what is said of a table that cannot be read."""
+    """Return the error for a table that cannot be read."""
     with pytest.raises(BadInput) as refused:
         read(str(text))
     return str(refused.value)
 
 
 def test_a_tensor_is_found_in_the_folder_of_a_model(model):
-    """The folder is given as a whole, or the file in it."""
+    """A tensor is found if the model's folder, or the file in it, is given."""
     for place in (model, model / "model.safetensors"):
         np.testing.assert_array_equal(read(f"{place}:{WORDS}").array, TENSORS[WORDS])
 
 
 def test_a_tensor_is_found_in_a_shard_and_no_other_is_read(shards):
-    """By the folder or the index; other shards may be missing, or be anything."""
+    """A tensor is read from its shard only; other shards may be missing or damaged."""
     (shards / FIRST).write_bytes(b"nothing of the kind")
     for place in (shards, shards / INDEX):
         np.testing.assert_array_equal(read(f"{place}:{WORDS}").array, TENSORS[WORDS])
@@ -68,7 +68,7 @@ def test_a_tensor_is_found_in_a_shard_and_no_other_is_read(shards):
 
 @pytest.mark.parametrize("layout", ["model", "shards"])
 def test_the_list_of_names_shows_tables_first(layout, request):
-    """With their shapes and dtypes; embeddings before other matrices, long ones first."""
+    """The list of tensors shows shapes and dtypes; embeddings come first, and long before short."""
     place = request.getfixturevalue(layout)
     lines = refusal(place).splitlines()
     assert "no tensor is named; write model.safetensors" in lines[0]
@@ -82,12 +82,12 @@ def test_the_list_of_names_shows_tables_first(layout, request):
 
 @pytest.mark.parametrize("asked", ["word_embeddings.weight", f"bert.{WORDS}", WORDS[:-1]])
 def test_a_name_close_to_the_one_asked_for_is_suggested(model, asked):
-    """A prefix that is missing or too much, or a slip."""
+    """A similar name is suggested if a prefix is missing or too much, or for a slip."""
     assert f"did you mean {WORDS} (3 x 4 float32)" in refusal(f"{model}:{asked}")
 
 
 def test_a_long_list_is_cut(tmp_path):
-    """The number of the others is told."""
+    """A long list of tensors is cut, and ends with the number of the others."""
     many = {f"layer.{number:03}": np.ones(1, np.float32) for number in range(100)}
     safetensors.save_file(many, tmp_path / "m.safetensors")
     lines = refusal(tmp_path / "m.safetensors").splitlines()
@@ -96,7 +96,7 @@ def test_a_long_list_is_cut(tmp_path):
 
 
 def test_arrays_and_columns_are_listed_alike(tmp_path):
-    """An archive of arrays has their shapes, a table its types."""
+    """Arrays of an archive and columns of a table are listed too."""
     np.savez(tmp_path / "t.npz", ids=np.arange(3), table=np.ones((5, 2), np.float16))
     lines = refusal(tmp_path / "t.npz").splitlines()
     assert lines[1:] == ["  table (5 x 2 float16)", "  ids (3 int64)"]
@@ -109,7 +109,7 @@ def test_arrays_and_columns_are_listed_alike(tmp_path):
 
 
 def test_a_name_may_hold_a_colon(tmp_path):
-    """As those that TensorFlow gives."""
+    """A tensor's name may contain a colon, as TensorFlow's do."""
     safetensors.save_file({"emb:0": np.ones((2, 2)), "b": np.ones(1)}, tmp_path / "m.safetensors")
     assert read(f"{tmp_path}/m.safetensors:emb:0").array.shape == (2, 2)
 
@@ -117,7 +117,7 @@ def test_a_name_may_hold_a_colon(tmp_path):
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "last.ckpt"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_pickle_is_refused_with_what_to_do(tmp_path, name, whole):
-    """It could run code; the command that converts it is PyTorch's and safetensors' own."""
+    """A pickle is refused, with the command that converts it."""
     (tmp_path / name).write_bytes(b"\x80\x02.")
     said = refusal(tmp_path if whole else tmp_path / name)
     assert "it is a pickle, which can run any code" in said
@@ -125,7 +125,7 @@ def test_a_pickle_is_refused_with_what_to_do(tmp_path, name, whole):
 
 
 def test_the_command_for_a_pickle_works(tmp_path, monkeypatch):
-    """Also where two names share one tensor, as tied weights do."""
+    """The command for a pickle works, also if two names share one tensor."""
     torch = pytest.importorskip("torch")
     table = torch.arange(6.0).reshape(2, 3)
     torch.save({"emb.weight": table, "head.weight": table}, tmp_path / "pytorch_model.bin")
@@ -144,7 +144,7 @@ FOLDERS = {
 
 @pytest.mark.parametrize("what", FOLDERS)
 def test_a_folder_without_a_model_says_what_it_has(tmp_path, what):
-    """Rather than that it is not there."""
+    """A folder without a single model is refused with a list of what it has."""
     names, words = FOLDERS[what]
     for name in names:
         (tmp_path / name).touch()
@@ -152,13 +152,13 @@ def test_a_folder_without_a_model_says_what_it_has(tmp_path, what):
 
 
 def test_one_file_of_another_name_is_the_model(tmp_path):
-    """As in folders that are not from a hub."""
+    """A single model file of any name is used."""
     safetensors.save_file({"t": np.ones((2, 2))}, tmp_path / "adapter.safetensors")
     assert read(str(tmp_path)).array.shape == (2, 2)
 
 
 def test_a_misspelt_file_is_suggested(model):
-    """One that lies beside it."""
+    """For a misspelt file, one beside it is suggested."""
     said = refusal(f"{model}/model.safetensor:{WORDS}")
     assert said.endswith(f"did you mean {model}/model.safetensors?")
 
@@ -168,7 +168,7 @@ OUTSIDE = ["../secret.safetensors", "/etc/passwd", "..", "", "a\0b", "a/b.safete
 
 @pytest.mark.parametrize("shard", OUTSIDE)
 def test_an_index_names_no_file_outside_its_folder(shards, shard):
-    """It is refused before any shard is opened, whatever tensor is asked for."""
+    """An index that names a file outside its folder is refused before any shard is opened."""
     secret = shards.parent / "secret.safetensors"
     safetensors.save_file({"t": np.ones((2, 2))}, secret)
     (shards / INDEX).write_text(json.dumps({"weight_map": {WORDS: SECOND, "t": shard}}))
@@ -190,7 +190,7 @@ BAD_INDEXES = {
 
 @pytest.mark.parametrize("how", BAD_INDEXES)
 def test_a_damaged_index_is_refused(shards, how):
-    """With its name, and what to do."""
+    """A damaged index is refused with its name, in a short message."""
     (shards / INDEX).write_bytes(BAD_INDEXES[how].encode("utf-8", "surrogateescape"))
     said = refusal(f"{shards}:{WORDS}")
     assert said.startswith(str(shards / INDEX))
@@ -198,19 +198,19 @@ def test_a_damaged_index_is_refused(shards, how):
 
 
 def test_a_huge_index_is_not_read(shards, monkeypatch):
-    """Nor is what follows its first 64 MiB."""
+    """An index larger than the limit is refused."""
     monkeypatch.setattr(own_models, "MOST_BYTES", 100)
     assert "it has over 64 MiB" in refusal(f"{shards}:{WORDS}")
 
 
 def test_a_shard_without_its_tensor_is_refused(shards):
-    """The index may be of another model."""
+    """A shard that lacks the tensor its index promises is refused."""
     (shards / INDEX).write_text(json.dumps({"weight_map": {WORDS: FIRST}}))
     assert f"there is no tensor '{WORDS}'" in refusal(f"{shards}:{WORDS}")
 
 
 def test_names_in_a_file_do_nothing_to_a_terminal(tmp_path):
-    """They are anybody's."""
+    """Hostile tensor names are escaped and shortened."""
     bad = "\x1b[2Jw\u202e\nembcheck: all is well" + "x" * 500
     safetensors.save_file({bad: np.ones((2, 2)), "b": np.ones(1)}, tmp_path / "m.safetensors")
     said = refusal(tmp_path / "m.safetensors")

@@ -1,6 +1,6 @@
-"""The reference stores tables as Keras, MLX, FBGEMM and LiteRT pack them.
+"""The reference quantizes tables as Keras, MLX, FBGEMM and LiteRT do.
 
-Each runs where its library is. EMBCHECK_STORED_TABLES says how many tables are compared.
+Each test runs where its library is installed. EMBCHECK_STORED_TABLES sets the number of tables.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from embcheck.backends.reference.definition.stored import store
 from embcheck.conformance.contract.schemes import SCHEMES, ends_of, grids_of
 
 KERAS_EPSILON = 1e-7
-"""What Keras adds to the range of a group."""
+"""The number that Keras adds to the range of a group."""
 FBGEMM_EPSILON = 1e-8
-"""What FBGEMM adds to the range of a row of 8 bits."""
+"""The number that FBGEMM adds to the range of a row of 8 bits."""
 
 
 def assert_codes(codes, table, scheme, near=TIE, apart=False):
-    """Compare codes, counted from 0, but where an element lies in the middle between two levels.
+    """Compare codes, counted from 0, except near ties; return the share that was compared.
 
-    `near` is how near, in steps; `apart` marks elements that are not compared at all.
+    `near` is the distance from a tie in steps; elements in `apart` are not compared.
     """
     stored = store(table, SCHEMES[scheme])
     offset, scale = stored.grid.offset, stored.grid.scale
@@ -40,7 +40,7 @@ def width_of_blocks(table, block=32):
 
 @pytest.mark.parametrize(("scheme", "lowest"), [("int8-row", -127), ("int4-row", -8)])
 def test_codes_are_those_of_keras_by_row(scheme, lowest):
-    """Keras adds an epsilon to the largest number, which moves the codes of tiny rows."""
+    """The codes by row are Keras's, which adds an epsilon to the largest number."""
     os.environ["KERAS_BACKEND"] = "numpy"
     quantizers = pytest.importorskip("keras").quantizers
     highest, compared = lowest + 254 if lowest == -127 else 7, []
@@ -55,7 +55,10 @@ def test_codes_are_those_of_keras_by_row(scheme, lowest):
 
 
 def test_codes_are_those_of_keras_by_block():
-    """But of blocks on one side of 0, which Keras stores otherwise: see its deviations."""
+    """The codes by block are Keras's, except for blocks on one side of 0.
+
+    Keras stores those differently: see its deviations.
+    """
     os.environ["KERAS_BACKEND"] = "numpy"
     quantizers = pytest.importorskip("keras").quantizers
     scheme, compared = SCHEMES["uint4-zero-block32"], []
@@ -76,7 +79,7 @@ def test_codes_are_those_of_keras_by_block():
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
 @pytest.mark.parametrize(("scheme", "kind"), [("uint8-row", "INT8"), ("uint4-row", "INT4")])
 def test_codes_are_those_of_fbgemm(scheme, kind):
-    """Of INT8, it rounds scale and offset to float16 only after it has chosen the codes."""
+    """The codes are FBGEMM's, which for INT8 rounds scale and offset only after choosing codes."""
     torch = pytest.importorskip("torch")
     kind = getattr(pytest.importorskip("fbgemm_gpu.split_embedding_configs").SparseType, kind)
     quantize_embs = pytest.importorskip("fbgemm_gpu.tbe.utils.quantize").quantize_embs
@@ -88,7 +91,7 @@ def test_codes_are_those_of_fbgemm(scheme, kind):
         if codes.shape != table.shape:  # Two codes in a byte.
             codes = np.stack([packed & 15, packed >> 4], -1).reshape(table.shape)
         stored = store(table, SCHEMES[scheme])
-        # FBGEMM gives a row of one level, or with a lowest one above its numbers, another scale.
+        # FBGEMM has another scale for a row of one level, or whose lowest level is above it.
         apart = (table.max(1, keepdims=True) <= stored.grid.offset) | (stored.grid.scale == 0)
         spread = np.maximum(np.ptp(table, axis=1, keepdims=True), FBGEMM_EPSILON)
         near = TIE + 255 * FBGEMM_EPSILON / spread
@@ -101,7 +104,7 @@ def test_codes_are_those_of_fbgemm(scheme, kind):
 
 @pytest.mark.parametrize(("scheme", "bits"), [("mxfp8-block32", 8), ("mxfp4-block32", 4)])
 def test_levels_are_those_of_mlx(scheme, bits):
-    """Of the scales that the scheme leaves open, MLX takes the one that reaches all numbers."""
+    """The levels are MLX's, whose scale is the allowed one that reaches all numbers."""
     mx = pytest.importorskip("mlx.core")
     numbers = np.array(SCHEMES[scheme].numbers)
     for narrow in tables(TABLES):
@@ -116,7 +119,10 @@ def test_levels_are_those_of_mlx(scheme, bits):
 
 
 def test_codes_are_those_of_the_converter_of_litert():
-    """Of tables of 1,024 elements or more. A conversion takes long: one for 20 other tables."""
+    """The codes are those of LiteRT's converter, for tables of 1,024 elements or more.
+
+    A conversion is slow, so a twentieth of the tables are compared.
+    """
     tf = pytest.importorskip("tensorflow")
     interpreters = pytest.importorskip("ai_edge_litert.interpreter")
     compared = []

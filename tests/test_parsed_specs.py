@@ -1,4 +1,4 @@
-"""What a spec said is remembered, and never believed once anything about it has changed."""
+"""Parsed specs are cached, and parsed again after any relevant change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIXED = (
     "atlas/bad_index.yaml",
     "embedding/combinations.yaml",
 )
-"""Specs that have all kinds of inputs and expectations between them."""
+"""Specs that together have all kinds of inputs and expectations."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def entries():
 
 
 def plain(value, seen):
-    """Return a value as what can be compared, with dtypes, flags of arrays, and tuples as such.
+    """Return a value in a form that can be compared, with dtypes, array flags and tuples.
 
     The types of its dataclasses are added to `seen`.
     """
@@ -69,7 +69,7 @@ def plain(value, seen):
 
 
 def test_a_spec_is_parsed_once(parser):
-    """The second time, the same cases come without parsing."""
+    """The second time, the same cases come from the cache."""
     first, again = (parsed_once(SHIPPED, suite_root(), parser) for _ in range(2))
     assert parser.calls == 1
     assert first is not again
@@ -77,7 +77,7 @@ def test_a_spec_is_parsed_once(parser):
 
 
 def test_specs_come_back_from_text():
-    """All kinds of arrays, expectations and tolerances are as they were, NaN and -0 too."""
+    """Writing and reading a spec keeps all its arrays, expectations and tolerances."""
     clauses = load_clauses(sorted((suite_root() / "clauses").glob("*.yaml")))
     seen = set()
     for path in MIXED:
@@ -87,13 +87,13 @@ def test_specs_come_back_from_text():
 
 
 def test_the_list_is_of_these_specs():
-    """`python -m embcheck.conformance.suite.listing > specs/parsed.json` makes it."""
+    """specs/parsed.json is what `python -m embcheck.conformance.suite.listing` prints."""
     assert (suite_root() / LIST).read_text("utf-8") == listing()
 
 
 @pytest.mark.parametrize("changed", ["one_hot/everyday.yaml", "clauses", "schema.json", LIST])
 def test_a_change_is_noticed(parser, tmp_path, changed):
-    """Of the file, the clauses, the schema or the list: what was kept before is not used."""
+    """After a change of the file, clauses, schema or list, the old entry is not used."""
     root = tmp_path / "specs"
     shutil.copytree(suite_root(), root)
     path = root / "one_hot" / "everyday.yaml"
@@ -108,7 +108,7 @@ def test_a_change_is_noticed(parser, tmp_path, changed):
 
 
 def test_a_cache_that_cannot_be_written_to_only_costs_time(parser, monkeypatch, tmp_path):
-    """Where there is a file in the folder's place, the spec is parsed each time."""
+    """If the cache cannot be written, specs are parsed each time."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "file"))
     for _ in range(2):
@@ -117,7 +117,7 @@ def test_a_cache_that_cannot_be_written_to_only_costs_time(parser, monkeypatch, 
 
 
 def test_an_entry_is_written_at_once(parser, monkeypatch):
-    """A run that is killed, or a disk that is full, leaves nothing half."""
+    """An entry whose writing fails is not left incomplete."""
 
     def full(*_):
         raise OSError(28, os.strerror(28))

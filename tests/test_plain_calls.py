@@ -1,4 +1,4 @@
-"""A refusal counts only if the library was asked: options that are never read were not given."""
+"""A refusal counts only if the library was given the call's options."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from embcheck.conformance.suite.load import load_spec
 
 LATE, NEVER = "zoo-refuses-halves", "zoo-refuses-halves-and-drops"
 DECLINES = "zoo-refuses-halves-and-declines"
-"""All refuse float16 before they read an option; the second reads `max_norm` at no time, and the
-third then says that it is not supported."""
+"""All three refuse float16 before they read an option. The second never reads `max_norm`; the third
+reads it later and declines it as not supported."""
 SPEC = """\
 behaviour: Calls that a library without float16 refuses.
 arrays:
@@ -95,7 +95,7 @@ def outcomes(tmp_path_factory, reference):
 
 @pytest.mark.parametrize("case", ["plain", "shortened", "default", "padded"])
 def test_what_is_read_later_was_asked(outcomes, case):
-    """An honest adapter may not have come to an option yet: the refusal is the library's."""
+    """A refusal counts if the adapter reads the option in a plain call."""
     verdict = outcomes(LATE)[case]
     assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, Kind.REJECTED_VALID)
     assert "no tables of float16" in verdict.message
@@ -109,7 +109,7 @@ def test_what_is_read_later_was_asked(outcomes, case):
     ],
 )
 def test_what_is_never_passed_on_was_not_asked(outcomes, backend, said):
-    """A library is not blamed for a call that it was not given, and not credited either."""
+    """A refusal is unsupported if the adapter never passes the option on."""
     found = outcomes(backend)
     for case in ("shortened", "invalid", "open"):
         assert found[case].outcome is Outcome.UNSUPPORTED, case
@@ -120,13 +120,13 @@ def test_what_is_never_passed_on_was_not_asked(outcomes, backend, said):
 
 
 def test_a_refusal_of_an_invalid_call_that_was_asked_counts(outcomes):
-    """The same refusal, by an adapter that reads the option, earns what it earned."""
+    """A refusal of an invalid call passes if the adapter reads the option in a plain call."""
     assert outcomes(LATE)["invalid"].outcome is Outcome.PASSED
     assert outcomes(LATE)["open"].outcome is Outcome.OBSERVED
 
 
 class Silent:
-    """A worker's client that gives one answer, and counts how often it is asked."""
+    """A client that always gives one answer, and records how it is asked."""
 
     def __init__(self, answer):
         self.answer, self.calls = answer, []
@@ -152,7 +152,7 @@ class Silent:
     ],
 )
 def test_only_a_plain_call_that_is_answered_tells(answer):
-    """Where the plain call tells nothing of the option, the refusal stays what it is."""
+    """If the plain call shows nothing about the option, the refusal stays as it is."""
     client = Silent(answer)
     plain, refused = PlainCalls(client), Rejected("TypeError", "no", unread=("max_norm",))
     call = _call(Operation.EMBEDDING, {"max_norm": 7.5})
@@ -162,7 +162,7 @@ def test_only_a_plain_call_that_is_answered_tells(answer):
 
 
 def test_what_was_read_is_not_asked_for():
-    """A refusal after which nothing is unread costs no further call."""
+    """A refusal without unread options causes no plain call."""
     client = Silent(Answered({}, details={"unread": ["max_norm"]}))
     refused = Rejected("TypeError", "no")
     assert (
@@ -173,7 +173,7 @@ def test_what_was_read_is_not_asked_for():
 
 @pytest.mark.parametrize("operation", [one for one in Operation if one is not Operation.PROBE])
 def test_plain_calls_are_valid_and_have_what_was_unread(operation, reference):
-    """With each option of an operation the reference answers, and the option has no default."""
+    """The plain call for each option is valid and still gives the option a value."""
     for option in options_of(operation):
         value = option.others[0] if option.others else 3
         given = {option.name: "float16" if option.name == "dtype" else value}
@@ -186,7 +186,7 @@ def test_plain_calls_are_valid_and_have_what_was_unread(operation, reference):
 
 
 def test_unusual_values_become_usual_ones():
-    """What only an odd call may have would make the plain call odd too."""
+    """A plain call replaces unusual values of options by usual ones, not by defaults."""
     odd = {"max_norm": -3.5, "padding_idx": 77, "norm_type": float("nan"), "sparse": True}
     call = plain_call(_call(Operation.EMBEDDING, odd))
     assert call.options == {"max_norm": 1.0, "padding_idx": 0, "norm_type": 1, "sparse": True}
@@ -194,7 +194,7 @@ def test_unusual_values_become_usual_ones():
 
 
 def _call(operation, options):
-    """Make a call of a backend's least liked arrays."""
+    """Make a call with unusual arrays."""
     given = dict(options)
     if operation.is_fresh:
         given = {"num_embeddings": 2, "embedding_dim": 3} | given

@@ -1,4 +1,4 @@
-"""What a probe needs and does not find is said before it runs; its warnings are data."""
+"""Probes: missing requirements are found before they run, and warnings are returned as data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALL = Call(Operation.PROBE, {}, {"probe": "theme/ask"})
 
 @pytest.mark.parametrize("reason", ["no compiler", None])
 def test_a_theme_says_what_is_lacking(monkeypatch, reason):
-    """Where a theme lacks something, preparing its probes is unsupported with the reason."""
+    """If a theme lacks something, preparing its probes is unsupported, with the reason."""
     theme = SimpleNamespace(lacking=lambda: reason, ask=lambda _: {"answer": 1})
     monkeypatch.setattr(probes, "import_module", lambda _: theme)
     if reason is None:
@@ -30,7 +30,7 @@ def test_a_theme_says_what_is_lacking(monkeypatch, reason):
 
 
 def test_warnings_are_lines_of_text():
-    """Each warning is a line, without the place in PyTorch's own source."""
+    """Each warning is a line of text, without its place in PyTorch's source."""
 
     def warn() -> int:
         warnings.warn("slow. (Triggered internally at a.cpp:1.)", UserWarning, stacklevel=1)

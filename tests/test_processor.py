@@ -1,4 +1,4 @@
-"""How many threads and which instructions workers have, and how they are given fewer."""
+"""Threads and vector instructions of workers: how they are found, and how they are limited."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ AVX512 = f"{AVX2} avx512f avx512dq avx512bw avx512vl amx_tile"
     ],
 )
 def test_the_kernel_tells_the_instructions(monkeypatch, tmp_path, machine, line, sets):
-    """The sets of a machine are read from what its kernel says of the processor."""
+    """The sets of instructions are read from the kernel's description of the processor."""
     monkeypatch.setattr(platform, "machine", lambda: machine)
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\nprocessor\t: 1\n{line}\n")
     assert machine_instructions(tmp_path / "cpuinfo") == sets
 
 
 def test_where_nothing_is_told_little_is_known(monkeypatch, tmp_path):
-    """Without such a file, 64-bit Arm has NEON in any case; of others nothing is known."""
+    """Without that description, 64-bit Arm has NEON, and nothing else is known."""
     for machine, sets in (("arm64", ("neon",)), ("x86_64", ())):
         monkeypatch.setattr(platform, "machine", lambda machine=machine: machine)
         assert machine_instructions(tmp_path / "absent") == sets
 
 
 def test_what_the_library_says_comes_first(monkeypatch):
-    """What a library says of itself counts; else what the environment gives it."""
+    """The library's own settings come first, then those of the environment and processor."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
     monkeypatch.setenv(processor.INSTRUCTIONS, "avx2")
     said = with_processor(BackendInfo("x", "lib", "1", threads=7, instructions="default"))
@@ -64,7 +64,7 @@ def test_what_the_library_says_comes_first(monkeypatch):
 
 
 def test_limits_keep_what_the_caller_says_to_xla(monkeypatch):
-    """The caller's own flags of XLA stay beside the limit, and an absent set is refused."""
+    """The caller's XLA flags are kept beside the limit; instructions not present are refused."""
     monkeypatch.setattr(processor, "machine_instructions", lambda: ("default", "avx2"))
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1")
     found = processor_environment(None, "avx2")
@@ -75,7 +75,7 @@ def test_limits_keep_what_the_caller_says_to_xla(monkeypatch):
 
 
 def test_code_for_other_instructions_is_kept_elsewhere(tmp_path, monkeypatch):
-    """Inductor's cache does not tell instructions apart, so each set has a folder of its own."""
+    """Inductor's cache has a folder for each set of instructions."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = set()
     for name in ("default", "avx2", "avx512"):
@@ -93,7 +93,7 @@ CONFINED = (
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system confines nothing")
 @pytest.mark.parametrize("threads", [1, 2, 1000])
 def test_a_worker_has_no_more_cores_than_threads(threads):
-    """Pools that read no variable follow the cores that a process may use."""
+    """A worker may use no more cores than threads, for pools that read no variable."""
     environment = {**os.environ, **processor_environment(threads, None)}
     done = subprocess.run(
         [sys.executable, "-c", CONFINED],
@@ -124,12 +124,12 @@ level = "avx512" if has["AVX512_SKX"] else "avx2" if has["AVX2"] else "default"
 print(threadpoolctl.threadpool_info()[0]["num_threads"], level)
 """,
 }
-"""By library, what prints the threads and instructions that it has."""
+"""By library, code that prints its threads and instructions."""
 
 
 @pytest.mark.parametrize("library", list(HONOURED))
 def test_libraries_honour_what_is_asked_for(library):
-    """PyTorch and JAX have as many threads as asked for; NumPy no more than there are cores."""
+    """PyTorch and JAX use the threads asked for, NumPy at most the cores; all use avx2 if asked."""
     if find_spec(library) is None:  # Not imported here: other tests fork this process.
         pytest.skip(f"{library} is not installed")
     if "avx2" not in machine_instructions():

@@ -1,4 +1,4 @@
-"""A sign of life where output is no terminal: one line in ten seconds, on standard error."""
+"""Without a terminal, progress is one line every ten seconds on standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embcheck.cli.progress import Progressed
 
 
 class Script:
-    """A clock, and the end of a command: each wait takes ten seconds and does the next step."""
+    """A simulated clock and end of a command: each wait takes its time and does the next step."""
 
     def __init__(self, *steps):
         self.seconds = 100.0
@@ -36,7 +36,7 @@ class Script:
 
 
 def lines_of(total, *steps):
-    """Return what is printed of a command whose steps take ten seconds each."""
+    """Return the progress lines of a command whose steps take ten seconds each."""
     out = io.StringIO()
     shown = None
     script = Script(*(lambda step=step: step(shown) for step in steps))
@@ -47,7 +47,7 @@ def lines_of(total, *steps):
 
 
 def test_a_line_in_ten_seconds_says_how_far_it_is():
-    """What was done, of how much, and what is being worked on; also where nothing was finished."""
+    """Each line has the time, the results so far, and what is worked on."""
     assert lines_of(
         None,
         lambda _: None,
@@ -65,12 +65,12 @@ def test_a_line_in_ten_seconds_says_how_far_it_is():
 
 
 def test_before_the_first_ten_seconds_nothing_is_said():
-    """A short command has no progress."""
+    """A command of less than ten seconds prints no progress."""
     assert lines_of(5) == []
 
 
 def test_what_is_worked_on_can_do_nothing_to_the_terminal():
-    """A label is the user's, but the id of a case or a file may be anybody's."""
+    """Hostile case ids in a progress line are escaped and shortened."""
     (line,) = lines_of(5, lambda shown: shown.tell(1, "a\x1b[2J\nb\u202e" + "x" * 500))
     assert "\x1b" not in line
     assert "\u202e" not in line
@@ -79,7 +79,7 @@ def test_what_is_worked_on_can_do_nothing_to_the_terminal():
 
 
 def test_a_terminal_has_a_bar_and_no_lines():
-    """There a bar says the same, and is gone in the end."""
+    """On a terminal there is a bar and no lines."""
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True)
     script = Script(lambda: None)
@@ -90,7 +90,7 @@ def test_a_terminal_has_a_bar_and_no_lines():
 
 
 def test_what_is_printed_beside_a_bar_goes_where_it_belongs(capsys):
-    """Rich would send it to the bar's stream; put aside, the bar is gone for that long."""
+    """Output printed within `aside` goes to standard output rather than to the bar's stream."""
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True)
     with Progressed("checks", console=console) as shown:
@@ -103,7 +103,7 @@ def test_what_is_printed_beside_a_bar_goes_where_it_belongs(capsys):
 
 
 COMMANDS = {
-    "check": ("check",),  # of one spec it could be over before a line is due
+    "check": ("check",),  # One spec alone could be checked before a line is due.
     "run": ("run", "-b", "numpy-reference", "--specs", SMALL),
     "fuzz": ("fuzz", "-b", "numpy-reference", "--examples", "3"),
 }
@@ -111,7 +111,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", ["check", "run", "fuzz"])
 def test_commands_show_progress_on_standard_error_alone(command, tmp_path, monkeypatch):
-    """What they print on standard output, and what they record, knows nothing of it."""
+    """Progress appears on standard error only, not on standard output or in records."""
     monkeypatch.setattr(progress, "SECONDS", 0.001)
     words = [*map(str, COMMANDS[command])]
     out = [] if command == "check" else ["--out", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""The plugin by itself: a spec file is a test file like any other."""
+"""The pytest plugin runs a spec file like any test file."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_without_a_backend_yaml_is_left_alone(spec):
 
 
 def test_k_selects_by_case_clause_level_and_backend(spec):
-    """-k matches names, clauses, levels and operations."""
+    """-k selects by case name, clause and level."""
     assert "1 passed, 5 deselected" in run(spec, "-k", "one-hot")[1]
     assert "1 passed, 5 deselected" in run(spec, "-k", "EMB-OOB-02")[1]
     assert "1 passed, 5 deselected" in run(spec, "-k", "domain")[1]
 
 
 def test_one_case_of_each_clause_can_be_enough(spec):
-    """--embcheck-quick runs the first case of a clause only, of those that -k selects."""
+    """--embcheck-quick runs only the first case of a clause, among those that -k selects."""
     text = run(spec, "--embcheck-quick", "-v")[1]
     assert "5 passed, 1 deselected" in text
     assert "lookup-again" not in text
@@ -56,7 +56,7 @@ def test_one_case_of_each_clause_can_be_enough(spec):
 
 
 def test_ladders_of_sizes_are_not_quick(spec):
-    """--embcheck-quick leaves the folder of sizes out, and clauses that only it asks for."""
+    """--embcheck-quick leaves out the folder of sizes, and clauses that only it covers."""
     ladder = spec.parent / "sizes" / "ladder.yaml"
     ladder.parent.mkdir()
     text = SMALL.read_text().replace("clauses: [OH-01]", "clauses: [OH-02]")
@@ -68,7 +68,7 @@ def test_ladders_of_sizes_are_not_quick(spec):
 
 @pytest.fixture
 def widths(tmp_path):
-    """Return a spec of one case in four widths."""
+    """Return a spec of one case, expanded to four."""
     path = tmp_path / "widths.yaml"
     path.write_text(
         "behaviour: Rows of any width are picked.\n"
@@ -96,13 +96,13 @@ def widths(tmp_path):
     ],
 )
 def test_a_case_is_run_by_its_id(widths, names, count):
-    """--embcheck-case takes ids as results show them: only * is special, and brackets are not."""
+    """--embcheck-case takes ids as results show them; only * is special."""
     words = [f"--embcheck-case={name.format(widths.parent.name)}" for name in names]
     assert f"{count} passed" in run(widths, *words)[1]
 
 
 def test_an_id_in_junit_is_one_that_selects(widths, tmp_path):
-    """What JUnit files call a case selects it."""
+    """The id of a case in a JUnit file selects it."""
     run(widths, f"--junitxml={tmp_path / 'junit.xml'}")
     properties = ET.parse(tmp_path / "junit.xml").findall(".//property[@name='case']")
     ids = [item.get("value") for item in properties]
@@ -111,7 +111,7 @@ def test_an_id_in_junit_is_one_that_selects(widths, tmp_path):
 
 
 def test_a_case_that_is_none_is_a_mistake(widths):
-    """The name of no case ends the run, with ids that are near it."""
+    """The id of no case ends the run with similar ids."""
     code, text = run(widths, f"--embcheck-case={widths.parent.name}/widths/widths[dtype=float64]")
     assert code == 4
     assert "there is no case" in text
@@ -120,14 +120,14 @@ def test_a_case_that_is_none_is_a_mistake(widths):
 
 
 def test_a_named_case_is_run_beside_the_quick_ones(spec):
-    """What is named is run too where the others are but the quick ones."""
+    """A named case is run in addition to the quick ones."""
     name = f"--embcheck-case={spec.parent.name}/small/lookup-again"
     text = run(spec, "--embcheck-quick", name, "-v")[1]
     assert "6 passed" in text
 
 
 def test_large_cases_are_run_where_they_are_asked_for(spec):
-    """A case that needs gigabytes is left out unless --embcheck-large is given."""
+    """A large case is run only with --embcheck-large."""
     spec.write_text(
         "behaviour: Rows far behind are picked.\n"
         "cases:\n"
@@ -145,7 +145,7 @@ def test_large_cases_are_run_where_they_are_asked_for(spec):
 
 
 def test_what_a_failure_owes_to_earlier_calls_is_said(spec, tmp_path):
-    """What fails and passes alone in a fresh worker stays failed, and the message says so."""
+    """A failure that passes in a fresh worker stays failed, and the message says so."""
     code, text = run(spec, "--embcheck-out", tmp_path / "out", backend="zoo-memoiser")
     assert code == 1
     (record,) = read_runs(tmp_path / "out")
@@ -158,7 +158,7 @@ def test_what_a_failure_owes_to_earlier_calls_is_said(spec, tmp_path):
 
 
 def test_what_fails_alone_too_is_not_blamed_on_earlier_calls(spec, tmp_path):
-    """A fault that needs no earlier call is told as it is."""
+    """A failure that also fails in a fresh worker is not blamed on earlier calls."""
     run(spec, "--embcheck-out", tmp_path / "out", backend="zoo-wrong-row")
     (record,) = read_runs(tmp_path / "out")
     failed = [line.message for line in record.results if line.outcome == "failed"]
@@ -167,7 +167,7 @@ def test_what_fails_alone_too_is_not_blamed_on_earlier_calls(spec, tmp_path):
 
 
 def test_threads_are_asked_for_and_read_back(spec, tmp_path):
-    """The record says how many threads were asked for, and how many each backend has."""
+    """The record has the threads asked for, and those of each backend."""
     words = ("--embcheck-threads", "1", "--embcheck-out", tmp_path / "out")
     code, text = run(spec, *words)
     assert code == 0, text
@@ -177,14 +177,14 @@ def test_threads_are_asked_for_and_read_back(spec, tmp_path):
 
 
 def test_instructions_that_the_machine_lacks_are_refused(spec):
-    """A set of instructions that is not there is a mistake, and the message names what is."""
+    """Instructions that the machine lacks are refused, and the message lists those it has."""
     code, text = run(spec, "--embcheck-instructions", "mmx")
     assert code == 4
     assert "this machine has no mmx; it has " in text
 
 
 def test_a_departure_is_told_without_a_traceback(spec):
-    """A failure names case, backend, kind, clause and place."""
+    """A failure is reported with kind, clause and place, without a traceback."""
     code, text = run(spec, "-x", backend="zoo-wrong-row")
     assert code == 1
     assert "silent wrong-value" in text
@@ -195,7 +195,7 @@ def test_a_departure_is_told_without_a_traceback(spec):
 
 
 def test_lf_runs_what_failed_before(spec):
-    """--lf repeats just the failures."""
+    """--lf repeats only the failures."""
     run(spec, backend="zoo-wraps-negatives")
     code, text = run(spec, "--lf", backend="zoo-wraps-negatives")
     assert code == 1
@@ -204,7 +204,7 @@ def test_lf_runs_what_failed_before(spec):
 
 
 def test_xdist_records_the_same_results(spec, tmp_path):
-    """-n 2 gives one complete record, with each case and each result once."""
+    """-n 2 gives one complete record with each result once."""
     words = ("-n", "2", "--embcheck-out", tmp_path / "out")
     code, text = run(spec, *words, with_others=True)
     assert code == 0, text
@@ -215,7 +215,7 @@ def test_xdist_records_the_same_results(spec, tmp_path):
 
 
 def test_xdist_carries_wide_and_special_numbers(spec, tmp_path):
-    """Integers beyond 32 bits, NaN and seeded arrays survive the way between processes."""
+    """With xdist, wide integers, NaN and seeded arrays are recorded as without."""
     spec.write_text((SMALL.parent / "wide.yaml").read_text())
     for arguments in ((), ("-n", "2")):
         code, text = run(spec, *arguments, "--embcheck-out", tmp_path / "out")
@@ -227,7 +227,7 @@ def test_xdist_carries_wide_and_special_numbers(spec, tmp_path):
 
 
 def test_equal_ids_are_refused(spec):
-    """Two files of one name in folders of one name would overwrite each other's results."""
+    """Two files whose cases have equal ids are refused."""
     twin = spec.parent / "other" / spec.parent.name / spec.name
     twin.parent.mkdir(parents=True)
     twin.write_text(spec.read_text())
@@ -237,7 +237,7 @@ def test_equal_ids_are_refused(spec):
 
 
 def test_junit_has_outcome_and_kind(spec, tmp_path):
-    """--junitxml carries outcome and kind of each result as properties."""
+    """JUnit files have each result's outcome and kind as properties."""
     run(spec, f"--junitxml={tmp_path / 'junit.xml'}", backend="zoo-wraps-negatives")
     found = ET.parse(tmp_path / "junit.xml").findall(".//property")
     pairs = {(item.get("name"), item.get("value")) for item in found}
@@ -245,7 +245,7 @@ def test_junit_has_outcome_and_kind(spec, tmp_path):
 
 
 def test_a_bad_spec_is_an_error_with_its_place(spec):
-    """A spec that does not load is a collection error that says where and what to do."""
+    """An invalid spec is a collection error with its place and a remedy."""
     spec.write_text(spec.read_text().replace("operation: one_hot", "operation: two_hot"))
     code, text = run(spec)
     assert code == 2

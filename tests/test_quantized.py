@@ -1,4 +1,4 @@
-"""The reference stores tables as libraries pack them, and bounds are those of their schemes."""
+"""The reference quantizes tables as libraries do, within the bounds of the schemes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from embcheck.conformance.execution.judging.stored import errors_of, reach_of
 from embcheck.conformance.suite.levels import levels_of
 
 TABLES = int(os.environ.get("EMBCHECK_STORED_TABLES", "100"))
-"""How many generated tables are compared with each library's packing."""
+"""How many generated tables are compared with each library's quantization."""
 TIE = 1e-3
-"""How near to the middle of a step either of two codes is right."""
+"""How near to the middle of a step, in steps, either of two codes is right."""
 
 
 def tables(count, multiple=1):
-    """Yield tables of many spreads, and of widths that are a multiple of some number.
+    """Yield tables of various spreads, with widths that are a multiple of `multiple`.
 
-    Far from 0, with outliers, and with a row of one number.
+    Some are far from 0; each has an outlier and a row of one number.
     """
     random = np.random.default_rng(21)
     for _ in range(count):
@@ -43,7 +43,7 @@ def tables(count, multiple=1):
     [("uint8-row", "embedding_bag_byte_prepack"), ("uint4-row", "embedding_bag_4bit_prepack")],
 )
 def test_codes_are_those_that_pytorch_packs(scheme, pack):
-    """But where an element lies in the middle between two levels."""
+    """The codes are those that PyTorch packs, except near ties."""
     torch = pytest.importorskip("torch")
     for table in tables(TABLES, multiple=2):
         stored = store(table, SCHEMES[scheme])
@@ -56,13 +56,13 @@ def test_codes_are_those_that_pytorch_packs(scheme, pack):
         offset, scale = stored.grid.offset, stored.grid.scale
         exact = (table.astype(np.float64) - offset) / np.where(scale > 0, scale, 1.0)
         is_tie = np.abs(exact % 1 - 0.5) < TIE
-        # PyTorch gives a row whose lowest level was rounded above its numbers a negative scale.
+        # PyTorch has a negative scale for a row whose lowest level was rounded above its numbers.
         is_tie |= table.max(1, keepdims=True) <= offset
         np.testing.assert_array_equal(np.where(is_tie, 0, codes), np.where(is_tie, 0, stored.codes))
 
 
 def near_a_tie(table, stored, scheme):
-    """Find the elements that lie in the middle between two levels, or whose level of 0 does."""
+    """Return which elements, or the codes of 0, are near the middle between two levels."""
     scale = np.where(stored.grid.scale == 0, 1.0, stored.grid.scale)
     exact = (table.astype(np.float64) - stored.grid.offset) / scale
     above = np.clip(np.searchsorted(stored.numbers, exact), 1, len(stored.numbers) - 1)
@@ -79,9 +79,9 @@ def near_a_tie(table, stored, scheme):
 
 
 def assert_same_codes(name, pairs):
-    """Compare the reference's codes with those of a library, in pairs of a table and its codes.
+    """Compare the reference's codes with a library's, given pairs of a table and codes.
 
-    But where either of two codes is right, which is so of few elements.
+    Elements near a tie, less than half, are left out.
     """
     ties = []
     for table, codes in pairs:
@@ -101,7 +101,7 @@ def assert_same_codes(name, pairs):
     ],
 )
 def test_codes_are_those_of_torchao(name):
-    """Of its integers, the lowest is code 0; of its floats, the lowest number of the scheme."""
+    """The codes are torchao's; its lowest integer, or the scheme's lowest float, is code 0."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("torchao")
     adapter = import_module("embcheck.backends.on_torch.torchao_modules")
@@ -122,7 +122,7 @@ def test_codes_are_those_of_torchao(name):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", ["int8-row", "nf4-block64", "fp4-block64"])
 def test_codes_are_those_of_bitsandbytes(name):
-    """Of float16, to which it rounds a table that it stores in 8 bits."""
+    """The codes are those of bitsandbytes, which rounds tables to float16 for 8 bits."""
     torch = pytest.importorskip("torch")
     bitsandbytes = pytest.importorskip("bitsandbytes")
     adapter = import_module("embcheck.backends.on_torch.bitsandbytes_modules")
@@ -144,7 +144,7 @@ def test_codes_are_those_of_bitsandbytes(name):
 
 
 def in_blocks(table, scheme):
-    """Have ONNX Runtime's quantiser of GatherBlockQuantized give codes."""
+    """Return the codes of ONNX Runtime's quantizer for GatherBlockQuantized."""
     quantizer = pytest.importorskip("onnxruntime.quantization.matmul_nbits_quantizer")
     quantize = quantizer.DefaultWeightOnlyQuantizer.quantize_ndarray
     packed, _, _ = quantize(table, 1, scheme.block, scheme.range is Range.SIGNED)
@@ -154,7 +154,7 @@ def in_blocks(table, scheme):
 
 
 def by_table(table, scheme):
-    """Have ONNX Runtime's `quantize_dynamic` and `quantize_static` give codes."""
+    """Return the codes of ONNX Runtime's `quantize_data`, which its quantizers use."""
     onnx = pytest.importorskip("onnx")
     utils = pytest.importorskip("onnxruntime.quantization.quant_utils")
     is_symmetric = scheme.range is Range.SYMMETRIC
@@ -164,7 +164,7 @@ def by_table(table, scheme):
 
 
 def by_nncf(table, scheme):
-    """Have NNCF's `compress_weights` give codes."""
+    """Return the codes of NNCF's `compress_weights`."""
     nncf = pytest.importorskip("nncf")
     lowering = pytest.importorskip(
         "nncf.quantization.algorithms.weight_compression.weight_lowering"
@@ -193,12 +193,12 @@ def by_nncf(table, scheme):
     ],
 )
 def test_codes_are_those_of_the_libraries(name, pack):
-    """But where an element, or the code of 0, lies in the middle between two levels."""
+    """The codes are those of ONNX Runtime and NNCF, except near ties."""
     scheme = SCHEMES[name]
     compared = 0
     for table in tables(TABLES, multiple=32 if pack is by_nncf and scheme.block else 1):
         codes = pack(table, scheme)
-        # NNCF rounds scales to float16 once it has the codes.
+        # NNCF rounds scales to float16 only after choosing the codes.
         stored = store(table, replace(scheme, scale_dtype="float32"))
         scale = np.where(stored.grid.scale == 0, 1.0, stored.grid.scale)
         exact = (table.astype(np.float64) - stored.grid.offset) / scale
@@ -207,10 +207,10 @@ def test_codes_are_those_of_the_libraries(name, pack):
         if scheme.range is Range.WITH_ZERO:
             skipped |= np.abs((np.minimum(lowest, 0) / scale) % 1 - 0.5) < TIE
         if pack is by_nncf:
-            # It has no smaller scale than this, and a known fault: see its deviations.
+            # NNCF has a least scale, and a known fault: see its deviations.
             skipped |= np.abs(scale) < np.finfo(np.float32).eps
             skipped |= (scheme.range is Range.SIGNED) & (lowest == highest) & (lowest > 0)
-        # Both ends are of one size but for the last digits: either may be the lowest level.
+        # If both ends are almost equal in size, either may be the lowest level.
         if scheme.range is Range.SIGNED:
             skipped |= np.abs(highest + lowest) < TIE * np.abs(highest - lowest)
         np.testing.assert_array_equal(
@@ -222,7 +222,7 @@ def test_codes_are_those_of_the_libraries(name, pack):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_the_reference_is_within_the_bound_of_its_scheme_and_reaches_it(name):
-    """A bound that nobody comes near would admit another scheme's errors."""
+    """The reference's errors are within the scheme's bound, and some nearly reach it."""
     largest = 0.0
     for table in tables(TABLES):
         scheme = SCHEMES[name]
@@ -230,22 +230,22 @@ def test_the_reference_is_within_the_bound_of_its_scheme_and_reaches_it(name):
         allowed = errors_of(table, scheme)
         assert (errors <= allowed).all()
         largest = max(largest, float((errors[allowed > 0] / allowed[allowed > 0]).max(initial=0)))
-    # Where the scale is a float16, the worst roundings of all seldom come together.
+    # With a float16 scale, the worst roundings seldom coincide.
     assert largest > (0.9 if scheme.scale_dtype == "float32" else 0.8)
 
 
 MOVED = {"int8-full-row", "int4-full-block32", "mxfp8-block32", "mxfp4-block32"}
-"""Schemes whose levels need not have the ends of the group, and so give another scale again."""
+"""Schemes whose levels may miss the ends of a group, so that quantizing again changes the scale."""
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMES if name not in MOVED])
 def test_levels_are_their_own_nearest_levels(name):
-    """So that storing a stored table again changes nothing."""
+    """Quantizing a quantized table again changes no codes."""
     scheme, same = SCHEMES[name], []
     for table in tables(TABLES):
         once = store(table, scheme)
         again = store(once.levels(table.dtype), scheme)
-        # Rounded to float16, scale and offset may miss an end of the group by half a step.
+        # Scale and offset in float16 may miss an end of the group by half a step.
         grids = np.stack([once.grid.scale, once.grid.offset, again.grid.scale, again.grid.offset])
         is_same = (np.abs(grids[:2] - grids[2:]) < 1e-5 * np.abs(grids[:2]) + 1e-12).all(0)
         is_same |= scheme.scale_dtype != "float16"
@@ -257,7 +257,7 @@ def test_levels_are_their_own_nearest_levels(name):
 @pytest.mark.parametrize("name", SCHEMES)
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_bounds_of_bags_are_far_below_what_they_measure(name, mode):
-    """A bound of an eighth or more would tell right from wrong no longer."""
+    """The bounds of quantized bags are honest, and below an eighth of the result."""
     table = next(iter(tables(1)))
     indices = np.arange(len(table))
     inputs = {"weight": table, "indices": indices, "offsets": np.array([0, len(table) // 2])}
@@ -268,7 +268,7 @@ def test_bounds_of_bags_are_far_below_what_they_measure(name, mode):
 
 
 def test_a_small_row_has_its_own_error_beside_a_large_one():
-    """By row, a bound follows from the row alone; by table, from the largest number."""
+    """By row, a bound depends on the row alone; by table, on the largest number."""
     table = np.array([[1000.0, -1000.0], [0.5, -0.5]], np.float32)
     by_row, by_table = (errors_of(table, SCHEMES[name]) for name in ("int8-row", "int8-table"))
     assert by_row[1, 0] == pytest.approx(by_row[0, 0] / 2000, rel=1e-3)
@@ -277,7 +277,7 @@ def test_a_small_row_has_its_own_error_beside_a_large_one():
 
 
 def test_an_infinite_number_leaves_its_row_without_a_bound():
-    """Nothing is allowed there, and the other rows keep their own."""
+    """A row with an infinite number has a bound of zero, and other rows keep theirs."""
     table = np.array([[np.inf, 1.0], [1.0, 2.0]], np.float32)
     call = Call(
         Operation.QUANTIZED_EMBEDDING,
@@ -290,12 +290,12 @@ def test_an_infinite_number_leaves_its_row_without_a_bound():
 
 
 FULL = {"int8-full-row", "int4-full-block32"}
-"""Schemes of which no number stands for the largest element: it is between two levels."""
+"""Schemes in which no level equals the largest element."""
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMES if name not in FULL])
 def test_a_table_in_levels_is_stored_by_the_codes_that_were_given(name):
-    """Whatever its width: of each group, the ends are among the codes."""
+    """A table made from codes gets the same codes again, if each group contains both ends."""
     scheme = SCHEMES[name]
     random, highest = np.random.default_rng(22), len(scheme.numbers) - 1
     unit = 12.0 if name == "fp4-block64" else 1.0
@@ -305,7 +305,7 @@ def test_a_table_in_levels_is_stored_by_the_codes_that_were_given(name):
         codes[:, 2:-2:5] = random.integers(0, highest + 1, codes[:, 2:-2:5].shape)
         scales = np.asarray(unit * 2.0 ** random.integers(-3, 4, scheme.scales_shape(4, columns)))
         offsets = None if scheme.keeps_zero and scheme.numbers[0] < 0 else -scales * (highest // 3)
-        if columns % 2 and scheme.block:  # A block of one element has no two ends.
+        if columns % 2 and scheme.block:  # A block of one element lacks one end.
             continue
         table = levels_of(scheme, codes, scales, offsets, np.dtype(np.float32))
         stored = store(table, scheme)

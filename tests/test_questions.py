@@ -1,4 +1,4 @@
-"""Pages that show the output of commands show what these print."""
+"""The outputs of commands in the README and the page of questions are up to date."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAGES = ("README.md", "docs/questions.md")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_output_on_a_page_is_what_the_command_prints(page):
-    """`python tests/documented_output.py FILE` writes it anew."""
+    """The output on a page is current; `python tests/documented_output.py FILE` renews it."""
     text = (ROOT / page).read_text("utf-8")
     assert documented.BLOCK.search(text)
     assert documented.renewed(text) == text
 
 
 def test_every_question_has_a_command():
-    """A section without one would leave the answer to the reader."""
+    """Each question on the page is answered by a command."""
     text = (ROOT / "docs/questions.md").read_text("utf-8")
     sections = text.split("\n## ")[1:]
     assert len(sections) >= 12

@@ -1,4 +1,4 @@
-"""Two ranks act as one: they answer, refuse and die together."""
+"""Two ranks of one worker answer, refuse and die together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 @pytest.fixture(name="client")
 def _client():
-    """Give a worker with two ranks, which is there."""
+    """Yield a client whose worker has two ranks; skip if it is unavailable."""
     client = WorkerClient("torch-dtensor-row", timeout=300)
     try:
         _ = client.info
@@ -33,7 +33,7 @@ def _client():
 
 
 def acted(*actions):
-    """Do actions with two ranks, in a process of their own."""
+    """Run actions on two ranks, in a process of their own."""
     script = Path(__file__).with_name("rank_calls.py")
     return subprocess.run(
         [sys.executable, script, *actions], capture_output=True, text=True, timeout=300, check=False
@@ -41,7 +41,7 @@ def acted(*actions):
 
 
 def test_a_refusal_by_one_rank_is_a_refusal_and_ends():
-    """The other does not wait in a collective for ever, and the next call is answered."""
+    """A refusal by one rank ends the call for both, and the next call is answered."""
     ended = acted("agree", "refuse", "agree", "one_refuses", "agree", "other_refuses", "agree")
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
@@ -52,14 +52,14 @@ def test_a_refusal_by_one_rank_is_a_refusal_and_ends():
 
 
 def test_rank_0_dies_as_rank_1_did():
-    """A crash of either is a crash of both, by the same signal, and no refusal."""
+    """A crash of one rank ends both by the same signal."""
     ended = acted("agree", "die", "agree")
     assert ended.returncode == -signal.SIGSEGV, ended.stderr
     assert ended.stdout.splitlines() == ["agree: 2"]
 
 
 def test_a_killed_worker_leaves_no_process(client):
-    """Rank 1 ends when rank 0 is killed alone."""
+    """Rank 1 ends when only rank 0 is killed."""
     family = psutil.Process(client.pid).children(recursive=True)
     assert family
     os.kill(client.pid, signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_a_killed_worker_leaves_no_process(client):
 
 
 def is_running(process):
-    """Whether a process is there, and no zombie."""
+    """Whether a process exists and is not a zombie."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -80,7 +80,7 @@ def is_running(process):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads' names are read from /proc")
 def test_refused_calls_leave_no_threads_behind(client):
-    """Gloo's threads look around a hundred times a second, each."""
+    """Refused calls leave no Gloo threads, each of which would poll a hundred times a second."""
     for size in range(1, 5):
         for dtype in (np.int64, np.float32):
             inputs = {"weight": np.ones((4, 2), np.float32), "indices": np.zeros(size, dtype)}

@@ -1,4 +1,4 @@
-"""Sizes that are not asked, and options that are not asked together, are told and fail the gate."""
+"""Sizes that no case asks, and options that no case combines, are reported and fail the gate."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ cases:
 
 
 def cases_of(folder, text):
-    """Load the cases of a spec that is written out."""
+    """Write a spec, and load its cases."""
     file = folder / "made" / "made.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
@@ -98,18 +98,18 @@ def cases():
 
 @pytest.fixture(scope="module")
 def ladder():
-    """Return the shipped thresholds."""
+    """Return the shipped thresholds of sizes."""
     return load_ladder(FOLDER / "sizes.yaml")
 
 
 @pytest.fixture(scope="module")
 def rules():
-    """Return the shipped reasons about pairs."""
+    """Return the shipped rules about pairs of options."""
     return load_rules(FOLDER / "pairs.yaml")
 
 
 def test_the_lengths_of_all_bags_and_the_counts_of_all_rows_are_sizes(tmp_path):
-    """A ragged call asks bags of 0, 1, 2 and 3 entries at once, and rows named once and more."""
+    """The sizes of a call include the lengths of all bags and the repeats of all rows."""
     (case,) = cases_of(tmp_path, BAGS)
     first, second = (one.spec for one in asked([case]))
     assert bag_lengths(first).tolist() == [0, 1, 3, 2]
@@ -128,7 +128,11 @@ def test_the_lengths_of_all_bags_and_the_counts_of_all_rows_are_sizes(tmp_path):
 
 
 def test_only_scored_calls_that_are_checked_in_full_count(tmp_path):
-    """Undefined behaviour, controls, large cases and answers known in places cross no threshold."""
+    """Only scored calls whose whole answer is checked cross a threshold.
+
+    Undefined behaviour, controls and large cases do not; answers known in some places only do not
+    either.
+    """
     cases = cases_of(tmp_path, LOOKUPS)
     assert [one.case.rpartition("/")[2] for one in asked(cases)] == ["known", "known-in-places"]
     thresholds = Ladder((1, 2, 3, 64, 65, 66, 67), dict.fromkeys(SizeAxis, 2))
@@ -144,7 +148,7 @@ def test_only_scored_calls_that_are_checked_in_full_count(tmp_path):
 
 
 def test_a_size_that_is_taken_away_is_a_gap(cases, ladder):
-    """Without the cases that ask for 770 columns, 770 is told as not crossed."""
+    """Without the cases of 770 columns, the threshold 770 is reported as missing."""
     calls = list(asked(cases))
     whole = size_table(calls, ladder)
     had = {(one.look, one.axis): one.missing for one in whole.crossings}
@@ -161,7 +165,7 @@ def test_a_size_that_is_taken_away_is_a_gap(cases, ladder):
 
 
 def test_a_dtype_that_stays_small_is_a_gap(cases, ladder):
-    """Without large calls in bfloat16, its looks do not reach the size that each dtype must."""
+    """Without large calls in bfloat16, its sizes are reported as missing."""
     calls = list(asked(cases))
     small = [
         one
@@ -176,7 +180,7 @@ def test_a_dtype_that_stays_small_is_a_gap(cases, ladder):
 
 
 def test_reasons_for_sizes_hold_where_they_say_and_idle_ones_are_told(tmp_path):
-    """A reason excuses its looks, axes and sizes, and not dtypes; one for nothing is a gap."""
+    """An excuse covers its own looks, axes and sizes only; one that covers nothing is reported."""
     calls = list(asked(cases_of(tmp_path, LOOKUPS)))
     axes = dict.fromkeys(SizeAxis, 1)
     excuses = (
@@ -195,7 +199,7 @@ def test_reasons_for_sizes_hold_where_they_say_and_idle_ones_are_told(tmp_path):
 
 
 def test_options_that_do_nothing_in_a_call_do_not_count(tmp_path):
-    """Options about gradients need a gradient, a norm_type a max_norm, repeats an index."""
+    """Options without effect in a call do not count, such as `sparse` without a gradient."""
     known, *_ = (one.spec for one in asked(cases_of(tmp_path, LOOKUPS)))
     found = values_of(replace(known, options={"sparse": True, "norm_type": 1.0}))
     assert not {"sparse", "scale_grad_by_freq", "norm_type", "upstream"} & set(found)
@@ -217,7 +221,7 @@ def test_options_that_do_nothing_in_a_call_do_not_count(tmp_path):
 
 
 def test_a_bad_index_goes_only_with_a_call_that_must_be_refused_for_it(tmp_path):
-    """What is refused for an option says nothing about indices, and nothing about other pairs."""
+    """A refusal counts for a bad index only if the index is the reason for it."""
     cases = cases_of(tmp_path, LOOKUPS)
     (found,) = refused(cases)
     assert (found.case.rpartition("/")[2], found.index) == ("refused", "too large")
@@ -232,7 +236,7 @@ def test_a_bad_index_goes_only_with_a_call_that_must_be_refused_for_it(tmp_path)
 
 
 def test_a_pair_that_is_taken_away_is_a_gap(cases, rules):
-    """Without the cases that combine two options, both are told as never asked together."""
+    """Without the cases that combine two options, the pair is reported as missing."""
     calls, refusals = list(asked(cases)), list(refused(cases))
     whole = pair_table(calls, refusals, rules)
     had = [pair for one in whole.operations for pair in one.missing]
@@ -259,7 +263,7 @@ def test_a_pair_that_is_taken_away_is_a_gap(cases, rules):
 
 
 def test_reasons_for_pairs_are_held_to_the_cases(tmp_path):
-    """A pair said to be impossible that a case has is a gap, and so is a reason for nothing."""
+    """A pair called impossible that a case has is reported, and a rule that covers nothing too."""
     calls = list(asked(cases_of(tmp_path, LOOKUPS)))
     impossible = Rule("no such thing", (), (("rank", frozenset({"2"})), ("repeats", frozenset())))
     idle = Rule("for nothing", ("embedding",), (("observed", frozenset({"output"})),), frozenset())
@@ -277,7 +281,7 @@ def test_reasons_for_pairs_are_held_to_the_cases(tmp_path):
 
 
 def test_every_pair_is_wanted_once(rules):
-    """All pairs of an operation's options are there, and no rule takes all of a function's."""
+    """Each pair of options is wanted once, and the rules exempt less than a fifth of the pairs."""
     pairs = list(wanted_pairs())
     assert len(pairs) == len(set(pairs))
     for operation in ("embedding", "embedding_bag", "one_hot"):
@@ -309,7 +313,7 @@ def test_every_pair_is_wanted_once(rules):
     ],
 )
 def test_mistakes_in_the_reasons_are_told(tmp_path, name, old, new, words):
-    """Unknown looks, options, values and clauses are told with their place."""
+    """Unknown looks, options, values and clauses are reported with their place."""
     text = (FOLDER / name).read_text()
     assert old in text
     file = tmp_path / "documentation" / name
@@ -323,7 +327,7 @@ def test_mistakes_in_the_reasons_are_told(tmp_path, name, old, new, words):
 
 
 def test_the_gate_fails_where_a_threshold_or_a_pair_is_not_crossed(monkeypatch, tmp_path):
-    """The command exits with 1 and names what is missing, in 80 columns and in coverage.json."""
+    """`embcheck coverage` exits with 1 and names the missing sizes and pairs."""
     ladder, rules = load_ladder(FOLDER / "sizes.yaml"), load_rules(FOLDER / "pairs.yaml")
     longer = replace(ladder, thresholds=(*ladder.thresholds, 70_001))
     monkeypatch.setattr(shipped, "load_ladder", lambda _: longer)
@@ -347,7 +351,7 @@ def test_the_gate_fails_where_a_threshold_or_a_pair_is_not_crossed(monkeypatch, 
 
 
 def test_levels_that_are_not_scored_are_left_out(cases):
-    """No call of an implementation-defined clause counts, nor the control of any refusal."""
+    """Calls of implementation-defined clauses do not count."""
     by_id = {case.id: case for case in cases}
     levels = {by_id[one.case].level for one in asked(cases)}
     assert levels == {Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME}
@@ -355,7 +359,7 @@ def test_levels_that_are_not_scored_are_left_out(cases):
 
 
 def test_the_report_shows_both_tables_and_obeys_no_text(cases, ladder, rules):
-    """Looks, operations and what is missing stand on the coverage page; hostile names are text."""
+    """The coverage page shows both tables with what is missing, and escapes hostile names."""
     found = reach_of(cases, replace(ladder, thresholds=(1, 70_001)), rules).as_json()
     found["sizes"]["crossings"][0]["look"] = "<script>alert(1)</script>"
     page = render_html([every_outcome()], evidence(coverage_data(**found)))

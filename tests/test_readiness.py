@@ -1,4 +1,4 @@
-"""Who returns before the answer exists is found by what noise cannot show."""
+"""Backends that return before their answer exists are found in spite of noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embcheck.conformance.timing.statistics.ranks import chance_of_order
 
 @pytest.mark.parametrize(("one", "other"), [(1, 1), (2, 3), (4, 4), (5, 2)])
 def test_the_chance_of_an_order_is_counted(one, other):
-    """It is the share of all orders in which the one sample wins as often or more often."""
+    """The chance of an order is the share of orders in which one sample wins as often or more."""
     places = range(one + other)
     orders = [
         (first, [place for place in places if place not in first])
@@ -34,7 +34,7 @@ def test_the_chance_of_an_order_is_counted(one, other):
 
 
 def test_ties_speak_for_nobody():
-    """Of equal numbers none is the larger, so that their order is no evidence."""
+    """Equal readings are no evidence."""
     assert chance_of_order([1.0] * 8, [1.0] * 8) == 1.0
 
 
@@ -43,7 +43,7 @@ def test_ties_speak_for_nobody():
     [(32, 7, True), (32, 9, False), (26, 0, True), (22, 0, False)],
 )
 def test_some_disturbed_readings_are_borne(late, disturbed, is_shown):
-    """Evidence is left where a fifth of the others are the longest, or come in time by luck."""
+    """The evidence suffices if a fifth of the other readings are disturbed, and not much more."""
     fresh = [*[2.0] * late, *[0.0] * (READINGS - late)]
     others = [*[9.0] * disturbed, *[1.0] * (READINGS - disturbed)]
     assert (chance_of_order(fresh, others) <= CHANCE) is is_shown
@@ -53,7 +53,7 @@ def test_some_disturbed_readings_are_borne(late, disturbed, is_shown):
 class Simulated:
     """An arm on a machine where bursts of some readings take far longer than the others.
 
-    `late` is how much later an answer exists, `unread` what its first reading takes beside, and
+    `late` is how much later an answer exists, `unread` how much longer its first reading takes, and
     `noise` how often a burst begins.
     """
 
@@ -97,7 +97,7 @@ def _seen(arm):
 
 
 def test_noise_is_accused_as_rarely_as_counted():
-    """Of suspicions under bursts of noise, one worker confirms less than one in 1000."""
+    """Of suspicions caused by bursts of noise, few are confirmed by one worker."""
     arms = [Simulated(seed) for seed in range(2000)]
     accused = sum(_seen(arm) is not None for arm in arms)
     suspect = sum(arm.reads > 0 for arm in arms)
@@ -107,24 +107,24 @@ def test_noise_is_accused_as_rarely_as_counted():
 
 @pytest.mark.parametrize(("noise", "least"), [(0.0, 200), (0.02, 180), (0.2, 100)])
 def test_what_is_late_is_seen_through_noise(noise, least):
-    """An answer that is 2 ms late is seen though up to four fifths of readings are disturbed."""
+    """An answer that is 2 ms late is found in most runs even in heavy noise."""
     said = [_seen(Simulated(seed, noise=noise, late=0.002)) for seed in range(200)]
     assert sum("before its answer existed" in (text or "") for text in said) >= least
 
 
 def test_what_is_computed_when_read_is_told_apart():
-    """Where an answer that had time to exist takes as long, reading is what computes it."""
+    """An answer that takes long to read even after a wait is computed when it is read."""
     assert "only when it is first read" in _seen(Simulated(3, noise=0.0, unread=0.02))
 
 
 def test_times_say_nothing_of_other_devices():
-    """On a GPU the way home is a copy, whose time shows nothing; changed bytes do."""
+    """On a GPU, times of reading are no evidence, since reading is a copy; changed bytes are."""
     assert _seen(Simulated(1, late=1.0, device="cuda")) is None
     assert "bytes changed afterwards, in 2 of 5" in _seen(Simulated(1, device="cuda", changed=2))
 
 
 def test_suspicion_in_one_worker_accuses_nobody(monkeypatch):
-    """What is seen in one worker alone is noted; what is seen in two is said."""
+    """A suspicion counts only if it is confirmed in a second worker."""
     here, there = object(), SimpleNamespace(store=lambda _: None, hold=lambda *_: None)
 
     class Here:
@@ -146,7 +146,7 @@ def test_suspicion_in_one_worker_accuses_nobody(monkeypatch):
 
 
 def test_the_measurement_counts_what_the_gate_says(tmp_path):
-    """The zoo's are accused, each time and in words; who waits is not."""
+    """`calibration.readiness` accuses an honest backend at no gate, and an early one at all."""
     file = tmp_path / "readiness.json"
     names = ("numpy-reference", "zoo-copies-into-futures")
     readiness.main([*(w for n in names for w in ("--only", n)), "--gates", "2", "--out", str(file)])

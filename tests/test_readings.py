@@ -1,4 +1,4 @@
-"""Readings: what an undefined call did is named only where nothing else could have been meant."""
+"""Readings name what an undefined call did, only if no other explanation fits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = len(TABLE)
 
 
 def call(index, operation=Operation.EMBEDDING, weight=TABLE, observe=("output",), **options):
-    """Return a call with a single index, or several if a list is given."""
+    """Return a call with a single index, or with several if a list is given."""
     indices = np.array(index if isinstance(index, list) else [index])
     inputs = {"indices": indices[None] if operation.is_bag else indices}
     if operation is not Operation.ONE_HOT:
@@ -30,12 +30,12 @@ def clamped(index):
 
 
 def wrapped(index):
-    """Answer with the row that the index modulo the number of rows names."""
+    """Answer with the row of the index modulo the number of rows."""
     return TABLE[[index % ROWS]]
 
 
 def narrowed(index):
-    """Answer with the row that the lower 32 bits name, negative ones from the end."""
+    """Answer with the row of the index's lower 32 bits; negative ones count from the end."""
     return TABLE[[np.array([index]).astype(np.int32)[0]]]
 
 
@@ -69,7 +69,7 @@ def narrowed(index):
 )
 @pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.EMBEDDING_BAG])
 def test_planted_behaviours_are_named(operation, index, behave, word):
-    """Each way of serving a bad index has its word, in lookups and in bags of one."""
+    """Each way of answering a bad index has its text, in lookups and in bags of one."""
     assert recognise(call(index, operation), "output", behave(index)).text == word
 
 
@@ -88,7 +88,7 @@ def test_planted_behaviours_are_named(operation, index, behave, word):
     ],
 )
 def test_what_is_named_has_its_word(index, answer, word):
-    """The word is told beside the text, which may name a row; a case's own name has none."""
+    """A reading has a word beside its text, unless its name is the case's own."""
     assert recognise(call(index), "output", answer).word is word
     own = {name: Returns({"output": Values(answer)}) for name in ("of its own", str(word))}
     if answer.size:
@@ -106,7 +106,7 @@ def test_what_is_named_has_its_word(index, answer, word):
     ],
 )
 def test_effects_name_rows_too(index, row, word):
-    """The row that got the gradient, was shortened or is hot is named like one that came out."""
+    """The row that got the gradient, was shortened, or is hot is named as well."""
     gradient, shortened = np.zeros_like(TABLE), TABLE.copy()
     gradient[row], shortened[row] = 1, TABLE[row] / 10
     assert recognise(call(index), "grad_weight", gradient).text == word
@@ -116,13 +116,13 @@ def test_effects_name_rows_too(index, row, word):
 
 
 def test_a_boolean_number_of_classes_is_a_number():
-    """Where a library takes true for one class, the answer is read as any other."""
+    """A boolean num_classes is read as a number."""
     undefined = call(0, Operation.ONE_HOT, num_classes=True)
     assert recognise(undefined, "output", np.array([[1]])).text == "row 0"
 
 
 def test_effects_on_no_row_or_on_several_are_not_rows():
-    """A gradient that is dropped is zeros; what touches two rows, or otherwise, is not named."""
+    """A gradient of zeros is `zeros`, and an effect on several rows is `other`."""
     assert recognise(call(6), "grad_weight", np.zeros_like(TABLE)).text == "zeros"
     assert recognise(call(6), "grad_weight", np.ones_like(TABLE)).text == "other"
     assert recognise(call(6), "grad_weight", np.eye(6, 2, dtype=np.float32)).text == "other"
@@ -131,13 +131,13 @@ def test_effects_on_no_row_or_on_several_are_not_rows():
 
 
 def test_two_explanations_leave_the_row_alone():
-    """In a table of six rows 2**32 + 5 is cut to row 5, or clamped to it: only the row is sure."""
+    """If two explanations lead to the same row, only the row is named."""
     assert recognise(call(2**32 + 5), "output", TABLE[[5]]).text == "row 5"
     assert recognise(call(-6), "output", TABLE[[0]]).text == "row 0"
 
 
 def test_equal_rows_are_not_told_apart():
-    """Where two rows are equal, or a row is zeros or NaN, several words would fit: none is said."""
+    """If two rows are equal, or a row is zeros or NaN, the reading is `other`."""
     twice = TABLE[[0, 1, 2, 3, 4, 4]]
     assert recognise(call(6, weight=twice), "output", twice[[5]]).text == "other"
     zeros = TABLE * np.array([[1], [1], [1], [1], [1], [0]], np.float32)
@@ -148,7 +148,7 @@ def test_equal_rows_are_not_told_apart():
 
 
 def test_what_is_computed_is_never_foreign():
-    """A sum, a weighted row or a shortened one may hold any number, and equal a row by chance."""
+    """A computed answer that fits nothing is `other`, and never `foreign values`."""
     odd = np.array([[7, 7]], np.float32)
     bag = Operation.EMBEDDING_BAG
     assert recognise(call([0, 9], bag, mode="max"), "output", odd).text == "foreign values"
@@ -163,7 +163,7 @@ def test_what_is_computed_is_never_foreign():
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int64, complex])
 def test_any_dtype_of_the_table_is_read(dtype):
-    """Rows, zeros and foreign values are seen in tables of every kind of number."""
+    """Rows, zeros and foreign values are recognised in tables of any dtype."""
     table = TABLE.astype(dtype)
     asked = call(6, weight=table)
     assert recognise(asked, "output", table[[5]]).text == "clamps to the last row"
@@ -172,7 +172,7 @@ def test_any_dtype_of_the_table_is_read(dtype):
 
 
 def test_stated_readings_come_first():
-    """What the case states is said before the general words, the first that fits."""
+    """The case's stated readings come before the general ones, in order."""
     stated = {
         "as stated": Returns({"output": Values(TABLE[[5]])}),
         "again": Returns({"output": Values(TABLE[[5]])}),
@@ -184,7 +184,7 @@ def test_stated_readings_come_first():
 
 
 def test_stated_readings_need_no_legal_call():
-    """A bag of a bad index is compared within a few roundings, whatever its terms would be."""
+    """Stated readings are compared within a few roundings, also if the call is illegal."""
     asked = call([0, 9], Operation.EMBEDDING_BAG, mode="sum")
     stated = Observes({"left out": Returns({"output": Values(TABLE[[0]])})})
     near = TABLE[[0]] * np.float32(1 + 3e-7)
@@ -193,7 +193,7 @@ def test_stated_readings_need_no_legal_call():
 
 
 def test_several_observations_must_agree():
-    """Where two things are observed, a word is said only if it holds for both."""
+    """If several things are observed, a reading must fit all of them."""
     asked = call(6, observe=("output", "grad_weight"))
     zeros = {"output": TABLE[[0]] * 0, "grad_weight": TABLE * 0}
     assert read(asked, zeros, Observes()).text == "zeros"
@@ -202,13 +202,13 @@ def test_several_observations_must_agree():
 
 
 def test_explanations_of_the_smallest_integer():
-    """-2**31 fits in 32 bits: nothing is cut off, so that is no explanation."""
+    """-2**31 fits in 32 bits, so cutting it to them is no explanation."""
     found = {way.text: row for way, row in explanations(-(2**31), ROWS).items()}
     assert found == {"clamps to row 0": 0, "wraps (row 4)": 4}
 
 
 def test_a_case_may_give_its_readings_more_room():
-    """A reading is a matter of a few roundings, or of the case's own tolerance."""
+    """A case's own tolerance applies to its readings."""
     readings = Observes({"the row": Returns({"output": Values(TABLE[[5]])})})
     near = {"output": TABLE[[5]] * np.float32(1 + 1e-5)}
     room = Tolerance("an answer in a narrower dtype", rtol=1e-4)

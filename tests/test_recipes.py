@@ -1,4 +1,4 @@
-"""Recipes: code to copy, which needs its library alone."""
+"""Recipes: code to copy that needs only its library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = sorted(FOLDER.glob("with_*.py"))
 RECIPES = sorted(recipes())
 MOST_LINES = 79
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
-"""What a recipe may import, where that is not the library that it is named after."""
+"""What a recipe may import if this is not the library it is named after."""
 
 BACKENDS = {
     "jax": "jax-recipe",
@@ -45,7 +45,8 @@ BACKENDS = {
 """The backend of each recipe."""
 
 RACES = {"index_add", "index_add_", "ScatterND"}
-"""What ONNX Runtime's threads add up wrongly: https://github.com/microsoft/onnxruntime/issues/18048"""
+"""Operations whose sums are wrong with ONNX Runtime's threads:
+https://github.com/microsoft/onnxruntime/issues/18048"""
 
 TABLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 FLAT = {"weight": TABLE, "indices": np.array([1, 2, 2, 0]), "offsets": np.array([0, 0, 3])}
@@ -68,12 +69,12 @@ CALLS = {
 
 
 ASKED = {"onnx": ("lookup", "padded")}
-"""The calls of recipes that are exported for each, which takes seconds; of others all."""
+"""For recipes that export each call, which takes seconds, the few calls that are asked."""
 
 
 @pytest.fixture
 def worker_of():
-    """Give what starts a recipe's worker, in a process of its own: other tests fork this one."""
+    """Return a function that starts a recipe's worker, in a process of its own."""
     clients = []
 
     def start(library):
@@ -92,7 +93,7 @@ def worker_of():
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_a_recipe_needs_its_library_alone(file):
-    """No import but the library, NumPy, Python's own, and its first file; short enough to copy."""
+    """A recipe is short, and imports only its library, NumPy, Python's own and its first file."""
     text = file.read_text("utf-8")
     tree, library = ast.parse(text), file.stem.split("_")[1]
     imported = set()
@@ -111,7 +112,7 @@ def test_a_recipe_needs_its_library_alone(file):
 
 @pytest.mark.parametrize("library", RECIPES)
 def test_a_recipe_can_leave_its_checks_out(library):
-    """Each lookup and bag has `check=True`, by which `bench` shows the price of the guards."""
+    """Each lookup and bag has `check=True`, so that `bench` can time it without checks."""
     tree = ast.parse(recipes()[library])
     found = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
     for name in ("embedding", "embedding_bag"):
@@ -123,8 +124,8 @@ def test_a_recipe_can_leave_its_checks_out(library):
 
 @pytest.mark.parametrize("library", RECIPES)
 def test_a_recipe_answers_as_documented(library, worker_of, monkeypatch, tmp_path):
-    """With its checks and without; the library's own spelling can be asked, where it has one."""
-    monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path))  # what is exported here stays here
+    """A recipe answers as documented, with and without checks."""
+    monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path))  # Keep exports here.
     worker, reference = worker_of(library), NumpyReference()
     names, answered = ASKED.get(library, tuple(CALLS)), 0
     for name, call in ((name, CALLS[name]) for name in names):
@@ -146,7 +147,7 @@ def test_a_recipe_answers_as_documented(library, worker_of, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("library", RECIPES)
 def test_a_part_is_enough_for_its_feature(library):
-    """What is printed for a feature compiles, is shorter, and defines all that it mentions."""
+    """The part of a recipe for a feature is shorter and defines all names it uses."""
     whole = recipes()[library]
     part = recipe_of(library, "lookup")
     assert len(part) < len(whole)
@@ -170,7 +171,7 @@ def test_a_part_is_enough_for_its_feature(library):
 
 
 def test_a_part_runs():
-    """A bag's gradient takes the function for gradients along, and no lookup."""
+    """The part for a feature runs, and has no other functions."""
     part = recipe_of("numpy", "bag.weights.gradient")
     space: dict[str, object] = {}
     exec(compile(part, "part", "exec"), space)  # our own code
@@ -194,14 +195,14 @@ def test_a_part_runs():
     ],
 )
 def test_what_there_is_not_is_refused(words, said):
-    """With a hint."""
+    """Unknown recipes and features are refused with a hint."""
     result = CliRunner().invoke(main, ["recipe", *words])
     assert result.exit_code == 2
     assert said in result.output
 
 
 def test_the_command_prints_what_can_be_run(tmp_path):
-    """What it prints for JAX looks up, pools and refuses, in a process without embcheck."""
+    """The printed JAX recipe looks up, sums and refuses in a process without embcheck."""
     if find_spec("jax") is None:
         pytest.skip("JAX is not installed")
     result = CliRunner().invoke(main, ["recipe", "jax"])
@@ -232,7 +233,7 @@ assert "embcheck" not in sys.modules
 
 
 def test_recipes_are_listed():
-    """By their library, with a sentence each, in the width of a terminal."""
+    """Recipes are listed by library with a sentence each, in 80 columns."""
     result = CliRunner().invoke(main, ["recipe"])
     assert [line.split()[0] for line in result.output.splitlines()] == RECIPES
     assert max(map(len, result.output.splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""The recipes of TensorFlow and Keras where the suite does not run them: in graphs, in jit."""
+"""The recipes of TensorFlow and Keras in graphs and in jit, which the suite does not run."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ assert np.array_equal(grad[:, 0], [0, 3, 0, 2])
 """
 
 NEEDED = {"numpy": ("jax",)}
-"""What a backend of Keras imports besides."""
+"""Other libraries that a backend of Keras imports."""
 
 
 def run(lines: str, **environment: str) -> None:
-    """Run lines beside the recipes' files, in a process without embcheck."""
+    """Run lines of code beside the recipes' files, in a process without embcheck."""
     given = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": "", **environment}
     words = [sys.executable, "-W", "ignore", "-c", lines]
     done = subprocess.run(words, cwd=FOLDER, env=given, capture_output=True, text=True, check=False)
@@ -113,14 +113,14 @@ def run(lines: str, **environment: str) -> None:
 
 
 def test_the_recipe_of_tensorflow_works_in_graphs() -> None:
-    """Sizes may be unknown, bad values are refused as it runs; XLA compiles all of it."""
+    """The TensorFlow recipe works in graphs of unknown sizes and in XLA, and refuses bad values."""
     pytest.importorskip("tensorflow")
     run(GRAPH)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch", "numpy", "openvino", "tensorflow"])
 def test_the_recipe_of_keras_works_with_each_of_its_backends(backend: str) -> None:
-    """Empty bags, padding, NaN and -infinity are the same with each, and so are refusals."""
+    """The Keras recipe gives the same answers and refusals with each backend of Keras."""
     for library in ("keras", backend, *NEEDED.get(backend, ())):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"no {library} here")
@@ -128,7 +128,7 @@ def test_the_recipe_of_keras_works_with_each_of_its_backends(backend: str) -> No
 
 
 def test_the_recipe_of_keras_works_where_jax_traces_it() -> None:
-    """Told to check nothing, it is compiled and differentiated."""
+    """Without checks, the Keras recipe can be compiled and differentiated by JAX."""
     for library in ("keras", "jax"):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"no {library} here")

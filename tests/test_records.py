@@ -1,4 +1,4 @@
-"""Results files: what is written is read, and an interruption costs nothing that was known."""
+"""Records: they are read as written, and an interruption keeps what was recorded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def result(backend="x", outcome="passed"):
 
 
 def test_what_is_written_is_read(tmp_path):
-    """A finished run comes back with its results, counts and exit code."""
+    """A finished run is read with its results, counts and exit code."""
     writer = RunWriter(tmp_path, header())
     writer.write(CLAUSE, CASE, result(), result("y", "failed"))
     writer.finish(1)
@@ -60,7 +60,7 @@ def test_what_is_written_is_read(tmp_path):
     assert run.footer is not None
     assert (run.footer.exit_code, run.footer.counts) == (1, {"passed": 1, "failed": 1})
     assert not run.partial
-    # The summary is made of what the writer holds, and nothing is read again.
+    # The summary uses the run that the writer holds, without reading the file again.
     assert writer.run == run
     assert not writer.has_others
 
@@ -70,7 +70,7 @@ def test_what_is_written_is_read(tmp_path):
     [("upstream-bug", "bug"), ("by-design", "by-design"), ("adapter", "composition")],
 )
 def test_a_deviation_from_before_there_were_causes_is_read(tmp_path, older, category):
-    """Its category, which was stated then, is read by its present name; other lines stay."""
+    """A category of an older record is read by its present name; newer lines are unchanged."""
     known = {"happens": "crashed", "category": older, "reason": "r"}
     newer = {**known, "category": "bug", "cause": "memory-unsafety"}
     writer = RunWriter(tmp_path, header())
@@ -87,7 +87,7 @@ def test_a_deviation_from_before_there_were_causes_is_read(tmp_path, older, cate
 
 
 def test_without_a_footer_a_run_is_partial(tmp_path):
-    """A run that was cut off, in the middle of a line even, keeps its whole lines."""
+    """A run that was cut off, even in the middle of a line, is partial but keeps whole lines."""
     writer = RunWriter(tmp_path, header())
     writer.write(result())
     writer.close()
@@ -99,7 +99,7 @@ def test_without_a_footer_a_run_is_partial(tmp_path):
 
 
 def test_runs_of_two_purposes_share_a_folder(tmp_path):
-    """A timing run keeps the conformance run of its folder; a second one replaces the first."""
+    """A timing run keeps the conformance run of its folder; another timing run replaces it."""
     for turn in range(2):
         for purpose in ("conformance", "timing"):
             writer = RunWriter(tmp_path, header(purpose, 1))
@@ -116,14 +116,14 @@ def test_runs_of_two_purposes_share_a_folder(tmp_path):
 
 
 def test_what_is_kept_needs_no_copy(tmp_path):
-    """A run that replaces nothing leaves no previous file."""
+    """A run that replaces nothing writes no previous file."""
     for purpose in ("conformance", "timing"):
         RunWriter(tmp_path, header(purpose)).finish(0)
     assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
 
 
 def test_a_damaged_record_is_kept_aside(tmp_path):
-    """A file that cannot be read is not lost when a run begins in its folder."""
+    """A record that cannot be read is kept aside when a run begins in its folder."""
     (tmp_path / "results.jsonl").write_text('{"type": "run", "purp\nnoise\n')
     RunWriter(tmp_path, header()).finish(0)
     assert "noise" in (tmp_path / "results.previous.jsonl").read_text()
@@ -131,7 +131,7 @@ def test_a_damaged_record_is_kept_aside(tmp_path):
 
 
 def test_lines_have_the_published_fields(tmp_path):
-    """The fields that others build on are there, under their names."""
+    """Results and measurements have the published fields."""
     writer = RunWriter(tmp_path, header())
     writer.write(result())
     writer.write(Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1))
@@ -148,7 +148,7 @@ def test_lines_have_the_published_fields(tmp_path):
 
 
 def test_a_case_tells_its_parameters(tmp_path):
-    """The values of a case's matrix come back, infinities by their names, which JSON needs."""
+    """A case's matrix values are recorded, with infinities as text, since JSON has none."""
     file = tmp_path / "folder" / "file.yaml"
     file.parent.mkdir()
     file.write_text(MATRIX)
@@ -171,7 +171,7 @@ def test_a_case_tells_its_parameters(tmp_path):
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path, text, words):
-    """A file that is no record is refused with its place and what to do."""
+    """A file that is no record is refused with its place and a remedy."""
     (tmp_path / "results.jsonl").write_text(text)
     with pytest.raises(RecordError, match=words):
         read_runs(tmp_path)
@@ -189,7 +189,7 @@ def test_what_is_no_record_is_refused(tmp_path, text, words):
     ],
 )
 def test_a_line_of_another_form_is_refused_with_its_place(tmp_path, change, words):
-    """What should be an object or a list and is none, or lacks a key, is named with its line."""
+    """An invalid or missing field is refused with its line and name."""
     data = to_json_data(Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)) | change
     writer = RunWriter(tmp_path, header())
     with writer.path.open("a") as file:
@@ -200,6 +200,6 @@ def test_a_line_of_another_form_is_refused_with_its_place(tmp_path, change, word
 
 
 def test_a_missing_folder_is_told(tmp_path):
-    """A folder without results names the file that was looked for."""
+    """For a folder without results, the error names the missing file."""
     with pytest.raises(RecordError, match=r"results\.jsonl: No such file"):
         read_runs(tmp_path)

@@ -1,4 +1,4 @@
-"""An error is the library's only if the library, or its native code, was entered."""
+"""An error counts as the library's only if the library or its native code was entered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE, INDEX, ARRAY = torch.ones(3, 2), torch.tensor([7]), np.ones((3, 2))
 
 
 class Adapter:
-    """Stands for an adapter's class, whose module this is."""
+    """A stand-in for an adapter class, whose module is this file."""
 
 
 def refuse():
@@ -32,7 +32,7 @@ def refuse():
 
 
 def ask_function():
-    """Call a function of the library, written in Python."""
+    """Call a Python function of the library."""
     F.embedding(INDEX, TABLE)
 
 
@@ -47,7 +47,7 @@ def ask_native_method():
 
 
 def ask_partial():
-    """Call a native function of the library with arguments that were given before."""
+    """Call a native function of the library through functools.partial."""
     embed = functools.partial(torch.embedding, TABLE)
     embed(INDEX)
 
@@ -58,22 +58,22 @@ def subscript():
 
 
 def native_type_error():
-    """Give a native function of the library what it does not take."""
+    """Call a native function of the library with a wrong type."""
     torch.cat([TABLE, 5])
 
 
 def mapped():
-    """Have the library call the adapter, which calls the library."""
+    """Let the library call the adapter, which calls the library."""
     torch.func.vmap(lambda index: F.embedding(index, TABLE, max_norm="x"))(INDEX[None])
 
 
 def misspell():
-    """Give a constructor of the library too many arguments, which Python refuses."""
+    """Call a constructor of the library with too many arguments, which Python refuses."""
     torch.nn.Embedding(*range(20))
 
 
 def misname():
-    """Ask a tensor for a method that it has not."""
+    """Use a method that a tensor does not have."""
     TABLE.embed(INDEX)
 
 
@@ -83,17 +83,17 @@ def unpack():
 
 
 def index_a_shape():
-    """Ask for a dimension that a tensor has not, by Python's own tuple."""
+    """Index a shape, a Python tuple, beyond its end."""
     TABLE.shape[5]
 
 
 def use_numpy():
-    """Have NumPy refuse what the adapter asks of it."""
+    """Call NumPy with an index out of bounds."""
     np.take(ARRAY, [7], axis=0)
 
 
 def measure():
-    """Have Python refuse what the adapter asks of it."""
+    """Call a Python function with a wrong type."""
     len(5)
 
 
@@ -105,7 +105,7 @@ OURS = [refuse, misspell, misname, unpack, index_a_shape, use_numpy, measure]
 
 
 def refuser(action, **info):
-    """Tell who raises when an adapter of PyTorch does something."""
+    """Return who raised when an adapter of PyTorch does something."""
     adapted = BackendInfo(id="x", library="torch", version="1", **info)
     with pytest.raises(Exception) as caught:  # noqa: PT011  (whatever it is)
         action()
@@ -114,18 +114,18 @@ def refuser(action, **info):
 
 @pytest.mark.parametrize("action", LIBRARY)
 def test_below_a_call_into_the_library_it_is_the_librarys(action):
-    """Whether the library's frames are seen, or its native code raises."""
+    """An error inside the library's Python or native code is the library's."""
     assert refuser(action) is Refuser.LIBRARY
 
 
 @pytest.mark.parametrize("action", OURS)
 def test_what_never_reached_the_library_is_the_adapters(action):
-    """An error of its own lines, of Python, or of NumPy."""
+    """An error of the adapter's own lines, of Python or of NumPy is the adapter's."""
     assert refuser(action) is Refuser.ADAPTER
 
 
 def test_a_status_that_is_returned_can_be_told_as_a_refusal():
-    """A library of C functions raises nothing; whose status it was, the adapter has to say."""
+    """An adapter of C functions can declare a returned status as the library's refusal."""
 
     def ask_by_status():
         raise refusal_of("torch", "lookup returned -1")
@@ -138,7 +138,7 @@ def test_a_status_that_is_returned_can_be_told_as_a_refusal():
 
 
 def convert():
-    """Raise an error of the library's from one of an exporter's, as a converter does."""
+    """Raise an error of a converter from an error of the exporter."""
     try:
         F.embedding(INDEX, TABLE)
     except IndexError as error:
@@ -147,14 +147,14 @@ def convert():
 
 
 def test_what_is_raised_from_an_exporters_error_is_the_exporters():
-    """A converter tells in words of its own what tracing refused."""
+    """An error raised from an exporter's error counts as the exporter's."""
     modules = {"modules": ("openvino",), "exporters": ("torch",)}
     assert refuser(convert, **modules) is Refuser.EARLIER
     assert refuser(convert, modules=("openvino",)) is Refuser.LIBRARY
 
 
 def circle():
-    """Raise an error of the library's that causes itself."""
+    """Raise an error of the library's that is its own cause."""
     try:
         F.embedding(INDEX, TABLE)
     except IndexError as error:
@@ -163,25 +163,25 @@ def circle():
 
 
 def test_causes_that_go_in_a_circle_are_followed_for_a_while():
-    """What a backend raises may be anything."""
+    """A circle of causes does not stop the search for who raised."""
     assert refuser(circle) is Refuser.LIBRARY
 
 
 @pytest.mark.parametrize("action", [use_numpy])
 def test_numpys_errors_are_the_librarys_where_it_is_numpy(action):
-    """The modules that count are those that the backend names."""
+    """NumPy's errors are the library's if the backend names NumPy among its modules."""
     assert refuser(action, modules=("numpy",)) is Refuser.LIBRARY
 
 
 @pytest.mark.parametrize("action", [ask_function, ask_native_function, subscript])
 def test_an_exporters_errors_are_of_an_earlier_stage(action):
-    """What traces or exports refuses before the library has seen the call."""
+    """An exporter's refusal belongs to an earlier stage than the library."""
     modules = {"modules": ("onnxruntime",), "exporters": ("torch",)}
     assert refuser(action, **modules) is Refuser.EARLIER
 
 
 def test_an_option_that_is_not_read_is_known():
-    """By its key alone an option is not read, by its value it is, however that is asked for."""
+    """An option counts as read if its value was read, not only its name."""
     options = Tracked({"mode": "sum", "sparse": True, "norm_type": 1.0})
     assert "mode" in options
     assert sorted(options) == ["mode", "norm_type", "sparse"]
@@ -203,7 +203,7 @@ def test_an_option_that_is_not_read_is_known():
     ],
 )
 def test_an_option_that_has_its_default_need_not_be_read(options, names):
-    """A library without the option does what the default says; 2 is not quite 2.0."""
+    """An option with its default value need not be read; 2 is not the same as 2.0."""
     inputs = {"weight": np.eye(2, dtype=np.float32), "indices": np.array([0])}
     assert unread(tracked(Call(Operation.EMBEDDING, inputs, options))) == names
 
@@ -217,7 +217,7 @@ def test_an_option_that_has_its_default_need_not_be_read(options, names):
     ],
 )
 def test_a_refusal_is_judged_by_who_refused(refuser, invalid, valid):
-    """The library alone earns a pass; the adapter's own error is nobody's departure."""
+    """Only the library's refusal of an invalid call passes; an adapter's own error is errored."""
     refused = Rejected("IndexError", "out of range", refuser=refuser)
     assert judge_rejects(refused, Verdict(Outcome.PASSED)).outcome is invalid
     judged = judge_refusal(refused)

@@ -1,4 +1,4 @@
-"""The report is usable by everybody, as far as axe-core can tell: in every colour and width."""
+"""The report breaks no rule of axe-core, in any colour scheme and width."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embcheck.reports.page.advice_payload import payload_of
 
 pytestmark = pytest.mark.browser
 WIDE = {**TABLE, "shape": [1, 40], "values": [[0.123456789 + column for column in range(40)]]}
-"""An array that has to be scrolled."""
+"""An array too wide for the page."""
 EVIDENCE = evidence(coverage_data(), mutation_data())
 OPEN_EVERYTHING = """
 for (const page of document.querySelectorAll(".page")) page.hidden = false;
@@ -31,14 +31,14 @@ for (const node of document.querySelectorAll("details")) node.open = true;
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Return a function that opens a report, with the shipped answers as the run's own."""
+    """Yield a function that opens a report, with the shipped answers as the run's own."""
     data = payload_of(shipped(), shipped_features().features, None)
     data["backends"] = data["backends"][::9]
     monkeypatch.setattr("embcheck.reports.page.html.advice_payload", lambda _: data)
@@ -47,7 +47,7 @@ def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def _runs() -> list[Run]:
-    """Make runs that have something for every page, of backends of several families."""
+    """Make runs with content for every page, of backends of several families."""
     known = {"category": "by-design", "cause": "documented", "happens": "wrong-value"}
     open_case = left_open("embedding/open/differs", title="They differ.", pytorch="raises")
     place = left_open(
@@ -80,7 +80,7 @@ def _runs() -> list[Run]:
 
 
 def _open_everything(window: Any) -> None:
-    """Visit every page, so that it is made, and then show all of them with what stands behind."""
+    """Open every page, so that it is built, and then show all pages with all details unfolded."""
     for link in find(window, ".pages a"):
         window.execute_script("arguments[0].click()", link)
         settle(window)
@@ -105,7 +105,7 @@ def test_no_rule_is_broken(window: Any, show: Open, scheme: str, is_phone: bool)
 
 
 def test_a_planted_fault_is_found(window: Any, show: Open) -> None:
-    """Text that can hardly be read, and a field without a name, are told."""
+    """axe-core finds a planted low contrast and a field without a label."""
     show(_runs())
     window.execute_script(
         "document.querySelector('.lead').style.color = '#ddd';"

@@ -1,4 +1,4 @@
-"""The plot of accuracy against speed, the families of libraries, and who provides an operation."""
+"""The plot of accuracy against speed, families of libraries, and native or composed operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _timed(backend: str, nanoseconds: float, error: float | None, **more: Any) -
 
 
 def test_the_error_of_a_timed_answer_is_that_of_all_its_values() -> None:
-    """It is the root mean square of the errors over that of the right values."""
+    """The relative RMS error is taken over all values of an answer."""
     call = Call(Operation.EMBEDDING, {}, {}, (Observation.OUTPUT,))
     right = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
     standard = Standard(call, {"output": right})
@@ -42,7 +42,7 @@ def test_the_error_of_a_timed_answer_is_that_of_all_its_values() -> None:
 
 
 def test_faster_stands_left_and_more_accurate_below() -> None:
-    """Points lie by their logarithms; answers without an error have a lane of their own."""
+    """Points are placed by logarithms; exact answers have a lane of their own."""
     lines = [_timed("a", 10, 1e-3), _timed("b", 100, 1e-7), _timed("c", 1000, 0.0)]
     plot = accuracy(lines, {"a": "torch", "b": "jax", "c": "flax"})
     assert plot is not None
@@ -57,7 +57,7 @@ def test_faster_stands_left_and_more_accurate_below() -> None:
 
 
 def test_what_has_no_error_or_no_time_has_no_point() -> None:
-    """Older records have no such error; of one point alone there is nothing to see."""
+    """Timings without an error or a time have no point, and one point gives no plot."""
     lines = [_timed("a", 10, None), _timed("b", 100, 1e-7), _timed("c", float("nan"), 0.0)]
     assert accuracy([*lines, timing("d")], {}) is None
     everything = accuracy([_timed("a", 5, 0.0), _timed("b", 5, 0.0)], {})
@@ -66,7 +66,7 @@ def test_what_has_no_error_or_no_time_has_no_point() -> None:
 
 
 def test_a_library_that_is_not_known_is_a_family_at_the_end() -> None:
-    """Families stand in a fixed order, whatever ran first."""
+    """Families have a fixed order, and unknown libraries come last."""
     found = by_family(["other", "flax", "numpy", "torch", "jax", ""], str)
     assert [*found] == ["PyTorch", "JAX", "Array libraries", "other", "Others"]
     assert found["JAX"] == ["flax", "jax"]
@@ -83,7 +83,7 @@ def test_a_library_that_is_not_known_is_a_family_at_the_end() -> None:
     ],
 )
 def test_native_and_composed_are_told_in_a_few_words(told: Any, said: str) -> None:
-    """A header's operations are told as the library's own or the adapter's composition."""
+    """A backend's provisions are summarised in a few words."""
     operations = (
         {name: {"provision": how, "spelling": ""} for name, how in told.items()}
         if isinstance(told, dict)
@@ -94,14 +94,14 @@ def test_native_and_composed_are_told_in_a_few_words(told: Any, said: str) -> No
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.mark.browser
 def test_a_point_says_its_name_where_it_has_the_focus(window: Any, tmp_path: Path) -> None:
-    """Arrows go from point to point, from the fastest on; pointing at one does the same."""
+    """Arrow keys move from point to point by speed; focus or pointer shows a point's name."""
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415  (optional)
 
     lines = [_timed("slow", 1000, 1e-7), _timed("quick", 10, 0.0), _timed("middle", 100, 1e-3)]

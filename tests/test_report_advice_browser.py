@@ -1,4 +1,4 @@
-"""The first page of the report: what it answers to needs is what `embcheck advise` answers."""
+"""The report's first page gives the same answers to needs as `embcheck advise`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from embcheck.reports.page.advice_payload import advice_payload, payload_of
 
 pytestmark = pytest.mark.browser
 DRAWN = 25
-"""Needs that are drawn at random, beside the profiles."""
+"""How many random needs are tried besides the profiles."""
 ANSWERED = """
 const [data, asked] = [...arguments].map((text) => JSON.parse(text)), advice = new Advice(data);
 const told = (remark) => [
@@ -41,7 +41,7 @@ return asked.map((needs) => advice.answer(needs).map((row) => ({
 
 
 def _speeds() -> Speeds:
-    """Make timings of some backends, which change the order of those that are alike."""
+    """Make timings that change the order of backends that fit alike."""
     names = ["torch-export", "numpy-reference", "jax-take", "tensorflow-eager", "paddle"]
     found = [
         Speed(name, ratio, ratio, ratio, "", 80.0, place)
@@ -52,20 +52,20 @@ def _speeds() -> Speeds:
 
 @pytest.fixture(scope="module")
 def data() -> Any:
-    """The shipped answers, as a page has them."""
+    """Return the shipped answers in the form of a page's data."""
     return payload_of(shipped(), shipped_features().features, _speeds())
 
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any) -> Iterator[Open]:
-    """Return a function that opens a report, with the shipped answers as the run's own."""
+    """Yield a function that opens a report, with the shipped answers as the run's own."""
     monkeypatch.setattr("embcheck.reports.page.html.advice_payload", lambda _: data)
     with report_opener(window, tmp_path) as opened:
         yield opened
@@ -102,7 +102,7 @@ def _drawn() -> Iterator[Needs]:
 
 
 def test_the_script_answers_as_python_does(show: Open, data: Any) -> None:
-    """Order, fits, blockers with what they fail with, recipes: all as `embcheck advise` says."""
+    """The page's script gives the same order, fits, blockers and recipes as Python."""
     window = show([every_outcome()])
     needs = [*(gather(shipped(), [], name, "float32") for name in shipped().profiles), *_drawn()]
     asked = json.dumps([asdict(each) for each in needs])
@@ -119,7 +119,7 @@ def _rows(window: Any) -> list[tuple[str, str]]:
 
 
 def test_each_profile_orders_the_backends_as_advise_does(show: Open) -> None:
-    """A button for each typical use shows the backends as `embcheck advise --profile` does."""
+    """Each profile's button lists the backends as `embcheck advise --profile` does."""
     window = show([every_outcome()])
     assert texts(window, ".pages [aria-current=page]") == ["Find a backend"]
     assert "needs JavaScript" not in texts(window, "#advice")[0]
@@ -134,7 +134,7 @@ def test_each_profile_orders_the_backends_as_advise_does(show: Open) -> None:
 
 
 def test_a_tick_reorders_the_list_and_the_address_keeps_it(show: Open) -> None:
-    """What is ticked stands in the address, which opens the same answer again."""
+    """Ticked needs are stored in the address, which opens the same answer again."""
     window = show([every_outcome()])
     find(window, "#clear")[0].click()
     assert texts(window, "#asked") == ["Tick what you need, or begin with a typical use."]
@@ -158,7 +158,7 @@ def test_a_tick_reorders_the_list_and_the_address_keeps_it(show: Open) -> None:
 
 
 def test_what_is_in_the_way_is_told_at_length(show: Open) -> None:
-    """A backend unfolds to its blockers, each with its sentence and a case that shows it."""
+    """A backend unfolds to its blockers, each with its sentence and an example case."""
     window = show([every_outcome()], "#profile=recommender-training")
     told = _told(gather(shipped(), [], "recommender-training", "float32"))
     row = next(row for row in told.of(Fit.BLOCKED) if row.advice.blockers[0].found.example)
@@ -177,14 +177,14 @@ def test_what_is_in_the_way_is_told_at_length(show: Open) -> None:
     "address", ["#need=%E0%A4%A", "#profile=__proto__", f"#need={HOSTILE}&dtype=x"]
 )
 def test_an_address_that_names_nothing_does_no_harm(show: Open, address: str) -> None:
-    """Unknown names are left out; the page opens."""
+    """Unknown names in an address are ignored."""
     window = show([every_outcome()], address)
     assert find(window, "#needs")
     assert window.title.startswith("embcheck report")
 
 
 def test_a_phone_shows_the_answer_without_sideways_scrolling(window: Any, show: Open) -> None:
-    """At 390 pixels the groups of features begin closed, and nothing is wider than the window."""
+    """On a phone the groups of features are closed, and nothing is wider than the window."""
     with phone(window):
         show([every_outcome()])
         assert find(window, "details.needs[open]") == []
@@ -192,12 +192,12 @@ def test_a_phone_shows_the_answer_without_sideways_scrolling(window: Any, show: 
 
 
 def test_a_record_that_decides_nothing_has_no_such_page() -> None:
-    """A record without all clauses of any feature has nothing to answer with."""
+    """A record that decides no feature has no such page."""
     assert advice_payload(merge([run([case(), result("acme")], ["acme"])])) is None
 
 
 def test_print_has_the_answer_and_the_scores(window: Any, show: Open) -> None:
-    """On paper stand the answer and the scores, whatever page is open; the rest does not."""
+    """Printing shows the answer and the scores only, whatever page is open."""
     show([every_outcome()], "#matrix")
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:

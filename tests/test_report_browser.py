@@ -1,4 +1,4 @@
-"""The HTML report in a browser: its filter, its links, and hostile text that stays text."""
+"""The HTML report in a browser: its filters and links, and hostile text."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens a report; afterwards nothing may stand in the browser's log."""
+    """Yield a function that opens a report; on exit, check that the browser's log is empty."""
     with report_opener(window, tmp_path) as opened:
         yield opened
 
@@ -41,7 +41,7 @@ def _type(window: Any, text: str) -> None:
 
 
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
-    """A report opens without an error, its matrix filled and its cases folded."""
+    """A report opens with its matrix filled and its cases folded."""
     runs = [every_outcome(), run([timing("acme")], ["acme"], purpose="timing")]
     window = show(runs, "#matrix")
     assert texts(window, "#cells button bdi") == ["bounds", "lookup"]
@@ -54,7 +54,7 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
 
 
 def test_another_torch_than_the_contracts_is_named(show: Open) -> None:
-    """In one line under the verdict, beside timings too; the contract's own has none."""
+    """Backends on another version of PyTorch than the contract's are named under the verdict."""
     old, same = (
         info(name, library="torch", version=version)
         for name, version in {"old": "2.12.1+cpu<b>", "same": "2.13.0+cpu"}.items()
@@ -68,7 +68,7 @@ def test_another_torch_than_the_contracts_is_named(show: Open) -> None:
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:
-    """What opens beside a cell links its behaviour, filtered to its backend."""
+    """The panel beside a cell links to the behaviour's cases, filtered to the backend."""
     window = show([every_outcome("acme"), every_outcome("other")], "#matrix")
     find(window, '#cells tr[data-row="embedding/bounds"] td')[1].click()
     find(window, '#evidence a[href^="#behaviour"]')[0].click()
@@ -79,7 +79,7 @@ def test_a_cell_leads_to_its_cases(show: Open) -> None:
 
 
 def test_the_filter_finds_text_in_messages_clauses_and_backends(show: Open) -> None:
-    """Words typed in the box leave the results that hold all of them, and open few groups."""
+    """The filter keeps results that contain all typed words, in any of their texts."""
     window = show([every_outcome()], "#matrix")
     _type(window, "sigsegv ACME")
     assert texts(window, "#shown") == ["1 of 11 results, in 1 cases"]
@@ -92,7 +92,7 @@ def test_the_filter_finds_text_in_messages_clauses_and_backends(show: Open) -> N
 
 
 def test_outcomes_can_be_filtered(show: Open) -> None:
-    """The buttons and boxes leave the results of the outcomes that are ticked."""
+    """Buttons and boxes filter the results by outcome."""
     window = show([every_outcome()], "#matrix")
     find(window, '[data-preset="silent"]')[0].click()
     assert texts(window, "#shown") == ["3 of 11 results, in 3 cases"]
@@ -105,7 +105,7 @@ def test_outcomes_can_be_filtered(show: Open) -> None:
 
 
 def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
-    """A link with a case and a backend unfolds both and scrolls there."""
+    """A link with a case and a backend opens the case and marks the backend's row."""
     address = "#" + urlencode({"case": INVALID, "backend": "acme"})
     window = show([every_outcome()], address)
     (chosen,) = find(window, "tr.chosen")
@@ -119,7 +119,7 @@ def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
 
 
 def test_a_link_shows_a_case_that_a_filter_hides(show: Open) -> None:
-    """Following a link takes away the filter that would hide what it leads to."""
+    """Following a link clears a filter that would hide its target."""
     window = show([every_outcome()])
     _type(window, "sigsegv")
     window.execute_script(
@@ -130,7 +130,7 @@ def test_a_link_shows_a_case_that_a_filter_hides(show: Open) -> None:
 
 
 def test_a_link_that_leads_nowhere_does_no_harm(show: Open) -> None:
-    """A link to an unknown case, or one that is no link at all, opens the report as it is."""
+    """A link to an unknown case, or an invalid one, opens the report as it is."""
     for address in ("#case=unknown&backend=unknown", "#%E0%A4%A", "#matrix"):
         window = show([every_outcome()], address)
         find(window, '.pages a[href="#matrix"]')[0].click()
@@ -138,7 +138,7 @@ def test_a_link_that_leads_nowhere_does_no_harm(show: Open) -> None:
 
 
 def test_hostile_text_stays_text(show: Open) -> None:
-    """Names and messages with tags, scripts and bidirectional marks are shown, never obeyed."""
+    """Names and messages with tags, scripts and bidirectional marks are shown as text."""
     of = case(f"embedding/lookup/{HOSTILE}", title=HOSTILE, behaviour=HOSTILE)
     message = f"</script><img src=x onerror=alert(1)>{HOSTILE}"
     deviation = {"reason": HOSTILE, "link": "javascript:alert(1)"}
@@ -161,7 +161,7 @@ def test_hostile_text_stays_text(show: Open) -> None:
 
 
 def test_an_injected_script_would_not_run(show: Open) -> None:
-    """Even if markup got in, the page's policy would run no script but the report's own."""
+    """The page's content security policy blocks an injected script."""
     window = show([every_outcome()])
     window.execute_script(
         "const s = document.createElement('script'); s.textContent = 'document.title = \"owned\"';"
@@ -175,7 +175,7 @@ def test_an_injected_script_would_not_run(show: Open) -> None:
 
 
 def test_a_long_message_can_be_unfolded(show: Open) -> None:
-    """A long message is cut, and a button shows the rest and hides it again."""
+    """A long message is cut, and a button shows and hides the rest."""
     lines = [case(), result("acme", "errored", message="word " * 1000)]
     window = show([run(lines, ["acme"])], "#" + urlencode({"case": case().case}))
     (cell,) = find(window, ".came .message")
@@ -188,7 +188,7 @@ def test_a_long_message_can_be_unfolded(show: Open) -> None:
 
 
 def test_a_phone_needs_no_sideways_scrolling(show: Open) -> None:
-    """At 390 pixels only the tables scroll sideways, never the page, even with a case open."""
+    """At 390 pixels the page does not scroll sideways, even with a case open."""
     wide = {"dtype": "float64", "shape": [1, 60], "values": [[0.123456789] * 60]}
     of = case(INVALID, expected={"output": wide})
     failed = result("a" * 60, "failed", of, kind="wrong-value", observed={"output": wide})
@@ -203,7 +203,7 @@ def test_a_phone_needs_no_sideways_scrolling(show: Open) -> None:
 
 
 def test_without_scripts_the_departures_are_in_a_table(window: Any, show: Open) -> None:
-    """A browser that runs no scripts shows every departure, and no dead controls."""
+    """Without JavaScript the departures are in a table, and no filters are shown."""
     with no_scripts(window):
         show([every_outcome()])
         assert len(find(window, ".fallback tbody tr")) == 6

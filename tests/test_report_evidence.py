@@ -1,4 +1,4 @@
-"""The files beside a run: what is read of them, which one wins, and how a broken one is told."""
+"""Evidence files beside a run: how they are read, chosen and refused."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from embcheck.reports.page.mutation import CASES_SHOWN, diff_lines, mutation
 
 
 def test_without_files_there_is_no_evidence(tmp_path: Path) -> None:
-    """A folder that holds only results has neither coverage nor a mutation score."""
+    """A folder with only results has no evidence."""
     assert read_evidence([write_run(tmp_path / "run", every_outcome())]) == Evidence()
 
 
 def test_the_newest_file_wins_and_names_its_folder(tmp_path: Path) -> None:
-    """Of several folders, the file written last counts; only the folder's name is told."""
+    """Of several folders, the newest file counts, and its source is only the folder's name."""
     for name, torch, age in (("one", "2.11", 20), ("two", "2.13", 10), ("three", "2.12", 30)):
         file = write_evidence(tmp_path / name, "coverage", coverage_data(torch=torch))
         os.utime(file, (10**9 - age, 10**9 - age))
@@ -69,7 +69,7 @@ def test_the_newest_file_wins_and_names_its_folder(tmp_path: Path) -> None:
 def test_a_broken_file_is_told_with_its_name_and_what_to_do(
     tmp_path: Path, kind: str, data: Any, said: str
 ) -> None:
-    """A file that does not fit ends the command with 2 and a sentence, and writes no report."""
+    """An invalid file ends the command with 2 and a remedy, and no report is written."""
     folder = write_run(tmp_path / "run", every_outcome())
     file = write_evidence(folder, kind, data)
     path = tmp_path / "report.html"
@@ -92,7 +92,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_command_makes_pages_of_the_files(tmp_path: Path) -> None:
-    """Files beside the results become pages, and the hint how to make them goes."""
+    """Evidence files become pages of the report, in place of a hint how to make them."""
     folder = write_run(tmp_path / "run", every_outcome())
     path = tmp_path / "report.html"
     CliRunner().invoke(report, [str(folder), "--html", str(path)], catch_exceptions=False)
@@ -111,7 +111,7 @@ def test_the_command_makes_pages_of_the_files(tmp_path: Path) -> None:
 
 
 def test_coverage_counts_what_is_normative_and_lists_what_is_open_first() -> None:
-    """What is not normative is in no denominator; gaps come before all, then what changed."""
+    """Only normative sentences count; gaps are listed first, then new and changed sentences."""
     rows = [sentence(status) for status in ("covered", "changed", "non-normative", "gap", "new")]
     page = coverage(Document(coverage_data(*rows), "run"), {"EMB-LOOK-01"})
     assert (page.bar.covered, page.bar.normative, page.bar.gaps) == (1, 4, 3)
@@ -122,13 +122,13 @@ def test_coverage_counts_what_is_normative_and_lists_what_is_open_first() -> Non
 
 
 def test_coverage_of_nothing_has_no_share() -> None:
-    """An object without normative statements is neither covered nor open."""
+    """Coverage without normative sentences has no share."""
     page = coverage(Document(coverage_data(sentence("non-normative")), "run"), set())
     assert page.bar.share is None
 
 
 def test_a_clause_leads_to_its_cases_only_where_there_are_some() -> None:
-    """Clauses and cases that the report does not hold are text, not links that lead nowhere."""
+    """Clauses and cases that are not in the report are not linked."""
     row = sentence("covered", clauses=["EMB-LOOK-01", "EMB-GONE-01"])
     (thing,) = coverage(Document(coverage_data(row), "run"), {"EMB-LOOK-01"}).objects
     links = thing.sentences[0].clauses
@@ -141,7 +141,7 @@ def test_a_clause_leads_to_its_cases_only_where_there_are_some() -> None:
 
 
 def test_bugs_that_live_come_first() -> None:
-    """Survivors stand before those that other clauses' cases catch, and those before the caught."""
+    """Surviving mutants come first, then those killed elsewhere, then killed ones."""
     page = mutation(Document(mutation_data(), "run"), set(), set())
     assert [row.status for row in page.mutants] == ["survived", "killed-elsewhere", "killed"]
     assert [row.clause for row in page.partly] == ["EMB-LOOK-01"]
@@ -150,7 +150,7 @@ def test_bugs_that_live_come_first() -> None:
 
 
 def test_a_bug_against_several_clauses_names_each() -> None:
-    """A mutant may break several clauses; a long list of killers is cut and counted."""
+    """A mutant of several clauses names each, and a long list of killers is cut and counted."""
     both = mutant("killed", clause="A-01, B-01", killed_by=[f"case-{n}" for n in range(9)])
     (row,) = mutation(Document(mutation_data(both), "run"), {"B-01"}, set()).mutants
     assert row.clauses == (("A-01", None), ("B-01", "#clause=B-01"))
@@ -158,13 +158,13 @@ def test_a_bug_against_several_clauses_names_each() -> None:
 
 
 def test_a_diff_is_told_line_by_line() -> None:
-    """Lines of a diff are told apart as heads, kept, added and removed ones."""
+    """The lines of a diff are classified as heads, kept, added and removed."""
     kinds = [kind for kind, _ in diff_lines("--- a\n+++ b\n@@ -1 +1 @@\n x\n-y\n+z\n\n")]
     assert kinds == ["head", "head", "head", "kept", "removed", "added", "kept"]
 
 
 def test_survivors_that_want_a_new_case_come_before_the_equivalent() -> None:
-    """Of the bugs that a tool made, those that can be caught are told first, with the reason."""
+    """Generated survivors that got a new case come before equivalent ones."""
     survivors = [
         {"id": "a", "diff": "", "verdict": "equivalent", "reason": "the same"},
         {"id": "b", "diff": "", "verdict": "new case", "reason": "added"},
@@ -178,7 +178,7 @@ def test_survivors_that_want_a_new_case_come_before_the_equivalent() -> None:
 
 
 def test_hostile_evidence_stays_text() -> None:
-    """Paraphrases, clauses, diffs and reasons with tags add no element and no hidden character."""
+    """Hostile text in evidence files adds no markup and no hidden character."""
     bad = f"</pre></script>{HOSTILE}"
     rows = [
         sentence(status, object=bad, parameter=bad, paraphrase=bad, clauses=[bad], reason=bad)

@@ -1,4 +1,4 @@
-"""The HTML report: what it counts, what it shows, and that nothing in it can become markup."""
+"""The HTML report: what it counts and shows, and that no text becomes markup."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from embcheck.reports.timings import timings
 
 
 class _Reader(HTMLParser):
-    """Collects tags with their attributes, and the text outside of scripts and styles."""
+    """A parser that collects tags with their attributes, and text outside scripts and styles."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ def _hostile() -> list[Run]:
 
 
 def test_every_outcome_is_counted_once_in_its_score() -> None:
-    """Each outcome is counted where it belongs, and only what is scored is in the denominator."""
+    """Each outcome counts once in its score, and only scored ones are in the denominator."""
     (score,) = score_table(merge([every_outcome()]))
     assert {mark: score.answers[mark] for mark in Mark} == {
         Mark.SILENT: 2,
@@ -122,7 +122,7 @@ def test_every_outcome_is_counted_once_in_its_score() -> None:
 
 
 def test_unsupported_is_never_passed_and_never_zero_percent() -> None:
-    """A backend that supports nothing has no score at all, neither 0 % nor 100 %."""
+    """A backend that supports nothing has no score, neither 0 % nor 100 %."""
     (score,) = score_table(merge([run([case(), result("acme", "unsupported")], ["acme"])]))
     assert score.answers.share is None
     page = _Reader(render_html([run([case(), result("acme", "unsupported")], ["acme"])])).text
@@ -132,7 +132,7 @@ def test_unsupported_is_never_passed_and_never_zero_percent() -> None:
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:
-    """One failure among thousands does not read as 100 %."""
+    """One failure among thousands is not shown as 100 %."""
     cases = [case(f"{PLAIN}-{number}") for number in range(3000)]
     lines = [result("acme", of=of) for of in cases[1:]]
     failed = result("acme", "failed", cases[0], kind="wrong-value")
@@ -142,7 +142,7 @@ def test_a_share_is_never_rounded_up_to_all() -> None:
 
 
 def test_a_partial_run_is_shouted() -> None:
-    """A run without a footer says so at the top, and what it did not reach is not run."""
+    """A partial run is announced at the top, and its missing results are `not-run`."""
     cases = [case(), case(f"{PLAIN}-2")]
     cut = run([*cases, result("acme")], ["acme"], ended=False)
     reader = _Reader(render_html([cut]))
@@ -154,14 +154,14 @@ def test_a_partial_run_is_shouted() -> None:
 
 
 def test_a_whole_run_is_not_called_partial() -> None:
-    """The warning stays away from a run that came to its end."""
+    """A complete run has no such warning."""
     reader = _Reader(render_html([run([case(), result("acme")], ["acme"])]))
     assert "Partial run." not in reader.text
     assert "The backend conforms to the contract." in reader.text
 
 
 def test_a_part_of_the_suite_is_not_called_conforming() -> None:
-    """A run of selected cases says so beside its scores, unless another had the whole suite."""
+    """A run of selected cases is not said to conform, unless another run had the whole suite."""
     chosen = {"selection": "-k <b>padding"}
     part = run([case(), result("acme")], ["acme"], settings=chosen)
     reader = _Reader(render_html([part]))
@@ -174,7 +174,7 @@ def test_a_part_of_the_suite_is_not_called_conforming() -> None:
 
 
 def test_the_later_result_wins_but_not_run_undoes_nothing() -> None:
-    """Runs merge by time, whatever order they are given in; a result that is missing is no news."""
+    """Of several results the latest counts, in any order of runs; `not-run` replaces none."""
     early = run([case(), result("acme", "failed", kind="wrong-value")], ["acme"])
     late = run([case(), result("acme")], ["acme"], started="2026-11-22T10:00:00+00:00")
     unknown = run([case(), result("acme", "not-run")], ["acme"], started="2026-11-23T10:00:00")
@@ -183,21 +183,21 @@ def test_the_later_result_wins_but_not_run_undoes_nothing() -> None:
 
 
 def test_a_verdict_is_not_drawn_from_an_errored_result() -> None:
-    """A broken adapter makes a report inconclusive, not good."""
+    """An errored result makes the verdict inconclusive."""
     other = case(f"{PLAIN}-2")
     runs = [run([case(), other, result("acme"), result("acme", "errored", other)], ["acme"])]
     assert "not all is known: 1 errored" in _Reader(render_html(runs)).text
 
 
 def test_departures_make_the_first_sentence() -> None:
-    """The page opens with how many backends depart, and how."""
+    """The page begins with how many backends depart, and how."""
     page = _Reader(render_html([every_outcome()])).text
     sentence = "1 of 1 backend departs from the contract: "
     assert f"{sentence}3 silent failures, 1 loud failure, 1 crash, 1 time-out; 1 are" in page
 
 
 def test_whose_known_departures_are_is_counted_and_shown() -> None:
-    """The first sentence, the score, the list and the case tell a bug from what is by design."""
+    """Known departures are counted and shown by category."""
     cases = [case(f"{PLAIN}-{number}") for number in range(4)]
     known = {"happens": "wrong-value", "reason": "r"}
     design = {**known, "category": "by-design", "cause": "documented"}
@@ -231,7 +231,7 @@ def test_whose_known_departures_are_is_counted_and_shown() -> None:
 
 @pytest.mark.parametrize(("outcome", "changed"), [("failed", True), ("deviated", False)])
 def test_a_changed_departure_is_told_from_a_known_one(outcome: str, changed: bool) -> None:
-    """What departs otherwise than is known says so beside its deviation, and in the list."""
+    """A departure other than the known one is marked as changed."""
     known = {"happens": "crashed", "reason": "r"} if changed else {"happens": "wrong-value"}
     lines = [case(), result("acme", outcome, kind="wrong-value", deviation=known)]
     text = render_html([run(lines, ["acme"])])
@@ -240,7 +240,7 @@ def test_a_changed_departure_is_told_from_a_known_one(outcome: str, changed: boo
 
 
 def test_a_known_deviation_has_the_mark_of_what_happened() -> None:
-    """A known crash is a crash, a known silent failure silent; one that did not come is neither."""
+    """A deviation has the mark of what happened; one that did not happen is `deviated`."""
 
     def mark(kind: str | None, happens: str) -> Mark:
         return mark_of(result("acme", "deviated", kind=kind, deviation={"happens": happens}))
@@ -252,7 +252,7 @@ def test_a_known_deviation_has_the_mark_of_what_happened() -> None:
 
 
 def test_a_failure_that_does_not_say_is_silent_unless_it_refused() -> None:
-    """A record without `silent` is marked by its kind."""
+    """A failure recorded without `silent` is marked by its kind."""
     other = case(f"{PLAIN}-2")
     lines = [
         result("acme", "failed", kind="rejected-valid", silent=None),
@@ -263,13 +263,13 @@ def test_a_failure_that_does_not_say_is_silent_unless_it_refused() -> None:
 
 
 def test_an_unknown_outcome_counts_as_an_error() -> None:
-    """A result that this version cannot read is never counted as passed."""
+    """An unknown outcome counts as errored."""
     (found,) = merge([run([case(), result("acme", "brilliant")], ["acme"])]).findings
     assert found.mark is Mark.ERRORED
 
 
 def test_an_unavailable_backend_is_named_with_its_reason() -> None:
-    """A backend that could not be started has no column, but a line that says why."""
+    """An unavailable backend has no column, but a line with the reason."""
     lines = [case(), result("acme"), result("gone", "not-run", message="unavailable: no device")]
     made = run(lines, ["acme"])
     gone = {"id": "gone", "unavailable": "no device"}
@@ -295,7 +295,7 @@ def test_hostile_text_never_becomes_markup() -> None:
 
 
 def test_the_data_block_survives_text_that_would_close_it() -> None:
-    """The JSON block holds a closing tag as data, and reads back whole."""
+    """Text that would close the JSON block is escaped and reads back unchanged."""
     page = render_html(_hostile())
     texts = data_of(page)["texts"]
     assert any(text.startswith("</script><!--<script>") for text in texts)
@@ -318,14 +318,14 @@ def test_the_data_block_survives_text_that_would_close_it() -> None:
     ],
 )
 def test_only_web_addresses_become_links(link: Any, kept: bool) -> None:
-    """A deviation's link is a link if it is http or https; else it is text."""
+    """A deviation's link is a link only if it is http or https."""
     lines = [case(), result("acme", "deviated", deviation={"reason": "r", "link": link})]
     deviation = results_of(render_html([run(lines, ["acme"])]))[0]["deviation"]
     assert ("link" in deviation) is kept
 
 
 def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
-    """The policy allows one script by its hash, and no tag names an address to load."""
+    """The page loads nothing, and its policy allows only its own script, by hash."""
     reader = _Reader(render_html([every_outcome()]))
     policy = next(a["content"] or "" for _, a in reader.tags if "http-equiv" in a)
     assert policy.startswith("default-src 'none'")
@@ -335,7 +335,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
 
 
 def test_behind_a_cell_stand_the_call_the_expectation_and_what_came() -> None:
-    """The data names inputs with dtype, shape and values, the control's difference, the clause."""
+    """The page's data has each case's inputs, options, control, clause and place."""
     data = data_of(render_html([every_outcome()]))
     entries = data["entries"]
     invalid = next(entry for entry in data["cases"] if entry["id"] == INVALID)
@@ -354,7 +354,7 @@ def test_behind_a_cell_stand_the_call_the_expectation_and_what_came() -> None:
 
 
 def test_expectations_of_a_structure_or_the_reference_are_readable() -> None:
-    """What is known of some positions only, or comes from the reference, is said in words."""
+    """Partial expectations, and those from the reference, are described in words."""
     structure = {
         "shape": [2, 2],
         "dtype": "float32",
@@ -372,7 +372,7 @@ def test_expectations_of_a_structure_or_the_reference_are_readable() -> None:
 
 
 def test_timings_show_ratio_interval_verdict_and_reason() -> None:
-    """Every timing has its interval, a picture of it, and a reason where there is no figure."""
+    """Each timing has its interval as text and picture, or a reason for having none."""
     nothing = dict.fromkeys(
         ("ns_per_lookup", "ratio", "ratio_low", "ratio_high", "first_call_seconds")
     )
@@ -407,7 +407,7 @@ def _reasons(*texts: str) -> tuple[Reason, ...]:
 
 
 def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
-    """Reasons and flags of the cell are its head's; those of one row stay with it."""
+    """Reasons and flags that all rows of a cell share are shown once, in the cell's head."""
     both = _reasons("a noisy machine", "one of 45")
     lines = [
         timing("ref", role="reference", flags=("a/a", "steal")),
@@ -426,7 +426,7 @@ def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
 
 
 def test_a_row_says_in_short_what_resolution_it_has() -> None:
-    """What the environments of a matrix differ in would fill every row; the details have it."""
+    """A row has a short note on its resolution; the details have the full one."""
     note = "only differences over 20% count: ref against itself gave 1.1"
     details = TimingDetails(resolution=Resolution(0.2, note))
     line = timing("one", reasons=_reasons("odd: indeed", note), details=details)
@@ -436,7 +436,7 @@ def test_a_row_says_in_short_what_resolution_it_has() -> None:
 
 
 def test_a_message_that_several_timings_share_is_said_once() -> None:
-    """What takes back all verdicts of a cell stands at its head, not in every row."""
+    """A message that all timings of a cell share is shown once, in the cell's head."""
     lines = [timing(name, "INCONCLUSIVE", message="a noisy machine") for name in ("one", "two")]
     lines += [timing("one", "INCONCLUSIVE", message="a noisy machine", state="cold")]
     page = render_html([run(lines, ["one", "two"], purpose="timing")])
@@ -462,14 +462,14 @@ def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
 
 
 def test_no_results_at_all_make_a_report_that_says_so() -> None:
-    """An empty run is a report without scores, not an error and not a success."""
+    """A run without results gives a report without scores that says so."""
     text = _Reader(render_html([Run(header(["acme"]))])).text
     assert "No results." in text
     assert "Partial run." in text
 
 
 def test_a_large_run_stays_small() -> None:
-    """Six thousand results are less than two megabytes: tables and messages are stored once."""
+    """The report of 6,000 results is below 2 MB: tables and messages are stored once."""
     backends = [f"backend-{number}" for number in range(24)]
     cases = [case(f"embedding/file{number % 20}/case-{number}") for number in range(250)]
     lines = [result(name, of=of, message=f"message of {name}") for of in cases for name in backends]
@@ -477,7 +477,7 @@ def test_a_large_run_stays_small() -> None:
 
 
 def test_an_endless_message_is_cut() -> None:
-    """A message of megabytes does not make a report of megabytes."""
+    """A message of megabytes is cut."""
     lines = [case(), result("acme", "errored", message="x" * 3_000_000)]
     page = render_html([run(lines, ["acme"])])
     assert len(page) < 300_000
@@ -485,7 +485,7 @@ def test_an_endless_message_is_cut() -> None:
 
 
 def test_a_report_replaces_an_earlier_one(tmp_path: Path) -> None:
-    """Writing makes the folder, leaves no unfinished file, and replaces what was there."""
+    """Writing a report makes its folder, leaves no unfinished file, and replaces an earlier one."""
     path = tmp_path / "deep" / "report.html"
     write_html([Run(header(["acme"]))], path)
     write_html([every_outcome()], path)

@@ -1,4 +1,4 @@
-"""Reports and differences of many results: what they may weigh, and that nothing gets lost."""
+"""Reports and differences of many results stay small and lose nothing."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _lines(*runs: Run) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Merged:
-    """A record of 24,000 results of every outcome, with messages and values of their own."""
+    """Return a record of 24,000 results of many outcomes, with messages and values of their own."""
     lines = _lines(every_outcome("acme"), every_outcome("other"))
     return merge(read_runs(write(grow(lines, 600, BACKENDS), tmp_path_factory.mktemp("large"))))
 
 
 @pytest.fixture(scope="module")
 def page(large: Merged) -> str:
-    """Its report."""
+    """Return the HTML report of that record."""
     return render_html(large)
 
 
@@ -57,7 +57,7 @@ def _data(page: str) -> Any:
 
 
 def test_a_result_of_a_large_report_weighs_a_few_bytes(large: Merged, page: str) -> None:
-    """What 200,000 results come to: the part that grows with them stays under five megabytes."""
+    """A result of a large report takes less than 8 bytes."""
     assert len(large.findings) > LARGE
     block = page.split('id="data">')[1].split("</script>", maxsplit=1)[0]
     assert len(block) / len(large.findings) < 8
@@ -65,7 +65,7 @@ def test_a_result_of_a_large_report_weighs_a_few_bytes(large: Merged, page: str)
 
 
 def test_a_large_report_has_every_result(large: Merged, page: str) -> None:
-    """The packed data counts each mark as the record does, and names what was said."""
+    """The packed data has every result with its mark and message."""
     data = _data(page)
     marks = Counter(data["marks"][number][0] for number in data["mark"])
     assert marks == Counter(str(found.mark) for found in large.findings)
@@ -80,7 +80,7 @@ def test_a_large_report_has_every_result(large: Merged, page: str) -> None:
 
 
 def test_what_is_not_looked_at_costs_no_elements(page: str) -> None:
-    """Without the parts that are text until their page is opened, few elements are left."""
+    """Pages that are not open are stored as text, so that few elements are built."""
     shown = re.sub(r"<noscript>.*?</noscript>", "", page, flags=re.DOTALL)
     assert shown.count("<") < 6000
     assert "<section class=" in shown
@@ -96,7 +96,7 @@ def _spread(behaviours: int, backends: int) -> Merged:
 
 
 def test_a_report_of_many_behaviours_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The matrix is made from the data, which has every behaviour once."""
+    """The matrix is built from the data, which has each behaviour once."""
     monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
     text = render_html(_spread(900, 11))
     assert len(text) < 500_000
@@ -104,7 +104,7 @@ def test_a_report_of_many_behaviours_stays_small(monkeypatch: pytest.MonkeyPatch
 
 
 def test_ledger_and_atlas_are_bounded() -> None:
-    """Rows on which backends differ go first; the pages say how many are left out."""
+    """Ledger and atlas show a bounded number of rows, those with differences first."""
     names = ["one", "two"]
     cases = [left_open(f"embedding/open/{number}") for number in range(3000)]
     lines = [reads(name, "raises", of) for of in cases for name in names]
@@ -125,7 +125,7 @@ def test_ledger_and_atlas_are_bounded() -> None:
 
 
 def test_one_backend_cannot_drown_the_page() -> None:
-    """What one backend says too much of is cut; what the others say stays whole."""
+    """The messages of a backend with too many are cut; those of others are not."""
     drawn = random.Random(1)
     cases = [case(f"embedding/lookup/{number}") for number in range(600)]
     values = {"dtype": "float64", "shape": [200], "values": [drawn.random() for _ in range(200)]}
@@ -147,7 +147,7 @@ def test_one_backend_cannot_drown_the_page() -> None:
 
 
 def test_hostile_text_stays_text_in_a_large_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts that unfold late are escaped as the others are."""
+    """Parts that unfold later are escaped too."""
     monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
     bad = f"</noscript></section><img src=x onerror=alert(1)>{HOSTILE}"
     of = left_open(f"embedding/open/{bad}", title=bad)
@@ -169,7 +169,7 @@ def _changed(count: int, messages: Iterable[str]) -> tuple[Run, Run]:
 
 
 def test_a_difference_of_many_results_prints_a_bounded_summary() -> None:
-    """However many groups changed, their number is told and few of them are listed."""
+    """The summary of many changes has their number and lists only a few."""
     before, after = _changed(4000, (f"{HOSTILE} {number}" for number in range(4000)))
     found = compare(Side.of(merge([before])), Side.of(merge([after])))
     file = io.StringIO()
@@ -184,7 +184,7 @@ def test_a_difference_of_many_results_prints_a_bounded_summary() -> None:
 
 
 def test_a_difference_of_many_results_is_whole_as_json() -> None:
-    """The JSON form has every change, each on a line of its own."""
+    """The JSON form has every change, each on a line."""
     before, after = _changed(300, (f"m{number}\n" for number in range(300)))
     found = compare(merge([before]), merge([after]))
     lines = list(found.json_lines())
@@ -194,7 +194,7 @@ def test_a_difference_of_many_results_is_whole_as_json() -> None:
 
 
 def test_a_side_keeps_no_results() -> None:
-    """What is compared does not hold the whole run in memory."""
+    """A side of a comparison does not keep the run's results in memory."""
     before, _ = _changed(3, "abc")
     side = Side.of(merge([before]))
     assert [made.results for made in side.runs] == [[]]
@@ -202,7 +202,7 @@ def test_a_side_keeps_no_results() -> None:
 
 
 def test_a_summary_does_not_look_at_all_results_for_each_backend() -> None:
-    """The work grows with the results, not with results times backends."""
+    """The summary's work grows with the results, not with results times backends."""
     names = [f"backend-{number}" for number in range(300)]
     made = _counted(merge([run([case(), *map(result, names)], names)]))
     print_conformance(made, Console(file=io.StringIO(), width=80))
@@ -210,7 +210,7 @@ def test_a_summary_does_not_look_at_all_results_for_each_backend() -> None:
 
 
 class _Counted(tuple[Any, ...]):
-    """Findings that count how often one of them is handed out."""
+    """A tuple of findings that counts how many it has yielded."""
 
     __slots__ = ()
     looked = 0

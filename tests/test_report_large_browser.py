@@ -1,4 +1,4 @@
-"""A large report in a browser: it shows what a small one shows, and builds little before."""
+"""A large report in a browser shows the same as a small one, but builds its parts later."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Return a function that opens a report as a large one, whatever it has."""
+    """Yield a function that opens any report as a large one."""
     monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
     monkeypatch.setattr("embcheck.reports.page.html.PLAIN_LIMIT", 0)
     with report_opener(window, tmp_path) as opened:
@@ -57,7 +57,7 @@ def _open_questions(name: str = "acme", word: str = "NaN") -> Run:
 
 
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
-    """The cases are folded, and pages not opened hold no elements: neither does the matrix."""
+    """A large report opens without elements for pages not yet opened, and with cases folded."""
     window = show([every_outcome(), _open_questions()])
     cells = "return document.querySelectorAll('#cells td').length"
     assert window.execute_script(cells) == 0
@@ -72,7 +72,7 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:
-    """The matrix comes from the data, and leads where it does in a small report."""
+    """A cell of the matrix leads to the same cases as in a small report."""
     window = show([every_outcome("acme"), every_outcome("other")], "#matrix")
     cell = find(window, '#cells tr[data-row="embedding/bounds"] td')[1]
     assert cell.get_attribute("aria-label") == "other: 1 silent"
@@ -84,7 +84,7 @@ def test_a_cell_leads_to_its_cases(show: Open) -> None:
 
 
 def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
-    """A link with a case and a backend works as soon as the data is unpacked."""
+    """A link with a case and a backend works once the data is unpacked."""
     window = show([every_outcome()], "#" + urlencode({"case": INVALID, "backend": "acme"}))
     (chosen,) = find(window, "tr.chosen")
     for text in ("acme", "silent", "accepted-invalid", "took it", "float32 [2, 2]", "3.5, nan"):
@@ -92,7 +92,7 @@ def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
 
 
 def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
-    """What a word of the ledger unfolds to is added when it is opened, once."""
+    """A reading of the ledger gets its details when it is opened, and only once."""
     window = show([_open_questions()], "#ledger")
     assert find(window, ".said pre") == []
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
 
 
 def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
-    """The links of the atlas come from the data, with the message as their title."""
+    """A cell of the atlas links to its case, with the message as title."""
     window = show([_open_questions()], "#atlas")
     (_, link) = find(window, ".atlas td a")
     assert link.get_attribute("title") == "IndexError: no"
@@ -118,7 +118,7 @@ def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
 
 
 def test_many_behaviours_and_cases_come_by_the_hundred(show: Open) -> None:
-    """Only so many are built; a button shows more, and a link leads to one that is not shown."""
+    """Behaviours and cases are built in portions; a button or a link shows more."""
     cases = [case(f"embedding/file{number}/a") for number in range(450)]
     cases += [case(f"embedding/file0/{number}") for number in range(450)]
     made = run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])
@@ -139,7 +139,7 @@ def test_many_behaviours_and_cases_come_by_the_hundred(show: Open) -> None:
 
 
 def test_hostile_text_stays_text(show: Open) -> None:
-    """What unfolds late is written as text too."""
+    """Hostile text in parts that unfold later stays text."""
     bad = f"</noscript></section><img src=x onerror=alert(1)>{HOSTILE}"
     window = show([_open_questions(bad, bad)], "#ledger")
     for summary in find(window, ".said > summary"):
@@ -154,7 +154,7 @@ def test_hostile_text_stays_text(show: Open) -> None:
 
 
 def test_a_phone_shows_the_ledger_as_a_list(window: Any, show: Open) -> None:
-    """Each cell has its backend's name before it, and the page does not scroll sideways."""
+    """On a phone each cell of the ledger has its backend's name before it."""
     with phone(window):
         show([_open_questions("a" * 60)], "#ledger")
         label = "return getComputedStyle(arguments[0], '::before').content"
@@ -169,7 +169,7 @@ def test_a_phone_shows_the_ledger_as_a_list(window: Any, show: Open) -> None:
 
 @pytest.mark.usefixtures("show")
 def test_without_scripts_every_page_is_there(window: Any, tmp_path: Path) -> None:
-    """A browser that runs no scripts shows ledger and atlas, and the departures."""
+    """Without JavaScript, ledger, atlas and departures are shown."""
     with report_opener(window, tmp_path) as opened, no_scripts(window):
         opened([every_outcome(), _open_questions()])
         assert len(find(window, ".fallback tbody tr")) == 6

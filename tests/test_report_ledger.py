@@ -1,4 +1,4 @@
-"""The ledger and the atlas: what backends do where anything is allowed, and how it is told."""
+"""The ledger and the atlas: what backends do where any result is allowed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _observed(number: float) -> dict[str, Any]:
     ],
 )
 def test_a_reading_is_shown_by_its_word(text: str, word: str | None, shown: str) -> None:
-    """The word that the record names counts, not the text, unless that is a word as it stands."""
+    """A reading is shown by its recorded word; without one, by its text if that is a word."""
     of = left_open("embedding/open/a", pytorch=text)
     lines = [of, reads("one", text, of, reading_word=word)]
     (row,) = _ledger(lines, "one").cases.rows
@@ -49,12 +49,12 @@ def test_a_reading_is_shown_by_its_word(text: str, word: str | None, shown: str)
 
 
 def test_every_word_of_the_record_has_a_look() -> None:
-    """The ledger shows each word that a result may have."""
+    """The ledger has a style for each word that a result may have."""
     assert {str(word) for word in RowWord} <= {word.name for word in WORDS}
 
 
 def test_known_departures_of_the_ledger_are_counted_by_whose_they_are() -> None:
-    """A process that dies departs, whatever else is allowed: the ledger says whose that is."""
+    """Known departures of implementation-defined cases are counted by category."""
     cases = [left_open(f"embedding/open/{number}") for number in range(3)]
     known = {"happens": "crashed", "category": "bug", "cause": "memory-unsafety", "reason": "r"}
     lines = [result("one", "deviated", of, kind="crashed", deviation=known) for of in cases[:2]]
@@ -66,7 +66,7 @@ def test_known_departures_of_the_ledger_are_counted_by_whose_they_are() -> None:
 
 
 def test_backends_that_read_alike_do_not_differ() -> None:
-    """A row differs where two backends do, or one does not do what PyTorch is stated to do."""
+    """A row differs if two backends do, or if one differs from PyTorch's stated reading."""
     alike, apart, unlike = (
         left_open(f"embedding/open/{name}", pytorch=pytorch)
         for name, pytorch in (("alike", "raises"), ("apart", None), ("unlike", "raises"))
@@ -86,7 +86,7 @@ def test_backends_that_read_alike_do_not_differ() -> None:
 
 
 def test_what_has_no_word_is_compared_by_its_values() -> None:
-    """Two answers without a word are the same only if their values are; short ones are shown."""
+    """Answers without a word are compared by their values, and short values are shown."""
     same, other = left_open("embedding/open/same"), left_open("embedding/open/other")
     lines = [same, other]
     lines += [reads(name, "other", same, observed=_observed(1.0)) for name in ("one", "two")]
@@ -100,7 +100,7 @@ def test_what_has_no_word_is_compared_by_its_values() -> None:
 
 
 def test_a_crash_is_a_reading_and_what_is_unsupported_is_none() -> None:
-    """A backend that dies differs from one that answers; one that cannot be asked does not."""
+    """A crash counts as a difference, an unsupported case does not."""
     dies, lacks = left_open("embedding/open/dies"), left_open("embedding/open/lacks")
     lines = [dies, lacks, reads("one", "zeros", dies), reads("one", "zeros", lacks)]
     lines += [result("two", "crashed", dies, message="SIGSEGV")]
@@ -114,7 +114,7 @@ def test_a_crash_is_a_reading_and_what_is_unsupported_is_none() -> None:
 
 
 def test_cases_that_differ_only_in_parameters_make_one_row_if_read_alike() -> None:
-    """Variants that every backend answers alike are one row; the odd one out has its own."""
+    """Variants of a case share a row if all backends read them alike."""
     cases = [
         left_open(f"embedding/open/a[dtype={dtype}]", parameters={"dtype": dtype})
         for dtype in ("float16", "float32", "float64")
@@ -129,7 +129,7 @@ def test_cases_that_differ_only_in_parameters_make_one_row_if_read_alike() -> No
 
 
 def test_probes_and_the_atlas_stand_apart() -> None:
-    """Probes have a table and columns of their own; the atlas, and what is scored, have no row."""
+    """Probes have a table of their own; atlas and scored cases are not in the ledger."""
     plain, chart = left_open("embedding/open/a"), left_open("atlas/bad/a")
     probe = left_open("torch_only/modules/printed", call={"operation": "probe"})
     lines = [plain, chart, probe, case()]
@@ -143,7 +143,7 @@ def test_probes_and_the_atlas_stand_apart() -> None:
 
 
 def test_a_run_without_open_cases_has_no_ledger() -> None:
-    """Where nothing was left open, there is no page and no link to one."""
+    """A run without implementation-defined cases has no ledger, and no link to it."""
     lines = [case(), result("acme")]
     assert not _ledger(lines, "acme")
     page = render_html([run(lines, ["acme"])])
@@ -153,7 +153,7 @@ def test_a_run_without_open_cases_has_no_ledger() -> None:
 
 
 def test_only_what_was_observed_is_counted() -> None:
-    """A case that no backend could be asked is not among the observed ones."""
+    """Only cases that were observed on some backend are counted."""
     asked, lacking = left_open("embedding/open/a", pytorch="raises"), left_open("embedding/open/b")
     lines = [asked, lacking, reads("acme", "raises", asked), result("acme", "unsupported", lacking)]
     counts = ledger_counts(merge([run(lines, ["acme"])]))
@@ -177,7 +177,7 @@ def _said(cell: tuple[AtlasReading, ...]) -> list[tuple[str, str]]:
 
 
 def test_the_atlas_has_places_across_and_backends_down() -> None:
-    """Each place is a column with its index, each backend a row of each operation."""
+    """In the atlas each place is a column with its index, and each backend a row."""
     below, above = _place("minus-one", "int64", -1), _place("far", "int64", 1000)
     lines = [below, above]
     lines += [reads(name, "raises", below) for name in ("one", "two")]
@@ -195,7 +195,7 @@ def test_the_atlas_has_places_across_and_backends_down() -> None:
 
 
 def test_a_cell_names_variants_only_where_they_differ() -> None:
-    """What holds for every dtype is said once; else each reading names what sets it apart."""
+    """A cell names variants such as dtypes only if their readings differ."""
     cases = [
         _place("far", dtype, 1000, mode=mode)
         for dtype in ("int32", "int64")
@@ -219,7 +219,7 @@ def test_a_cell_names_variants_only_where_they_differ() -> None:
 
 
 def test_a_place_that_an_operation_lacks_is_an_empty_cell() -> None:
-    """Operations that have other places leave the rest of their row empty."""
+    """A place that an operation does not have is an empty cell."""
     one = _place("far", "int64", 1000)
     two = left_open("atlas/other/bag", parameters={"place": "near"}, call={"operation": "one_hot"})
     found = _atlas([one, two, reads("acme", "NaN", one), reads("acme", "zeros", two)], "acme")
@@ -231,7 +231,7 @@ def test_a_place_that_an_operation_lacks_is_an_empty_cell() -> None:
 
 
 def test_hostile_readings_stay_text() -> None:
-    """Readings, messages, values and parameters with tags add no element to either page."""
+    """Hostile readings, messages, values and parameters add no markup to either page."""
     bad = f"</td></script>{HOSTILE}"
     value = {bad: {"dtype": bad, "shape": bad, "values": [bad]}}
     cases = [
@@ -255,7 +255,7 @@ def test_hostile_readings_stay_text() -> None:
 
 
 def test_many_observed_cases_stay_small() -> None:
-    """Two hundred open cases on four backends, all with values, are less than a megabyte."""
+    """200 observed cases with values on four backends take less than a megabyte."""
     backends = [f"backend-{number}" for number in range(4)]
     cases = [left_open(f"embedding/file{number % 9}/case-{number}") for number in range(200)]
     lines = [
@@ -265,7 +265,7 @@ def test_many_observed_cases_stay_small() -> None:
 
 
 def test_an_observed_result_without_a_reading_is_not_compared() -> None:
-    """A record without readings says nothing about who does what."""
+    """An observed result without a reading is not compared."""
     merged = merge([every_outcome()])
     assert ledger_counts(merged).observed == 0
     assert [cell.reading.text for cell in ledger(merged).cases.rows[0].cells] == ["observed"]

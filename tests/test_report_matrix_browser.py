@@ -1,4 +1,4 @@
-"""The matrix in a browser: a mark a cell, rows that open, and the evidence beside it."""
+"""The matrix in a browser: a mark in each cell, rows that open, and the evidence beside."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ BUG = {"category": "bug", "happens": "wrong-value", "reason": "It is a fault."}
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens a report; afterwards nothing may stand in the browser's log."""
+    """Yield a function that opens a report; on exit, check that the browser's log is empty."""
     with report_opener(window, tmp_path) as opened:
         yield opened
 
 
 def _press(window: Any, *keys: str) -> str:
-    """Press keys where the focus is; return the label or text of what has the focus then."""
+    """Press keys in the focused element; return the label or text of the one focused then."""
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415  (optional)
 
     for key in keys:
@@ -42,7 +42,7 @@ def _press(window: Any, *keys: str) -> str:
 
 
 def _families() -> Run:
-    """Make a run of two families: one departs by design and by a fault, the other composes."""
+    """Make a run of two families, with departures by design, a bug and a composition."""
     cases = [case(f"{PLAIN}-{number}") for number in range(3)]
     composed = {"embedding": {"provision": "composed", "spelling": "x"}}
     native = {"embedding": {"provision": "native", "spelling": "x"}}
@@ -65,7 +65,7 @@ def _labels(window: Any, row: str = PLAIN.rpartition("/")[0]) -> list[str]:
 
 
 def test_a_cell_counts_its_cases_with_the_worst_first(show: Open) -> None:
-    """A cell shows its worst mark, and says in words what came of all of its cases."""
+    """A cell shows its worst mark, and its label counts all outcomes."""
     window = show([every_outcome()], "#matrix")
     (label,) = _labels(window)
     assert label == (
@@ -76,7 +76,7 @@ def test_a_cell_counts_its_cases_with_the_worst_first(show: Open) -> None:
 
 
 def test_columns_stand_by_family_and_can_be_chosen(show: Open) -> None:
-    """Families stand side by side; one of them, or a backend, can be left out."""
+    """Columns are grouped by family, and backends or families can be hidden."""
     window = show([_families()], "#matrix")
     assert texts(window, "#cells th.family") == ["PyTorch", "JAX"]
     assert [label.split(":")[0] for label in _labels(window)] == [
@@ -93,7 +93,7 @@ def test_columns_stand_by_family_and_can_be_chosen(show: Open) -> None:
 
 
 def test_by_design_and_bug_native_and_composed_are_told_apart(show: Open) -> None:
-    """A cell of departures by design alone is framed; what the adapter composes has a corner."""
+    """Departures by design and composed operations are marked apart, and can be filtered."""
     window = show([_families()], "#matrix")
     assert _labels(window) == [
         "torch-eager: 3 passed",
@@ -121,7 +121,7 @@ def test_by_design_and_bug_native_and_composed_are_told_apart(show: Open) -> Non
 
 
 def test_rows_are_behaviours_features_or_clauses(show: Open) -> None:
-    """The same results stand by behaviour, by feature and by clause; a word finds rows."""
+    """Rows can be behaviours, features or clauses, and a search box filters them."""
     window = show([every_outcome()], "#matrix")
     assert texts(window, "#cells button bdi") == ["bounds", "lookup"]
     find(window, '#rows option[value="clauses"]')[0].click()
@@ -141,7 +141,7 @@ def test_rows_are_behaviours_features_or_clauses(show: Open) -> None:
 
 
 def test_the_matrix_is_used_by_keyboard_alone(window: Any, show: Open) -> None:
-    """Arrows move, Enter opens what stands behind a cell, Escape leads back; a row opens."""
+    """The matrix can be used by keyboard: arrows move, Enter opens, Escape returns."""
     show([every_outcome("acme"), every_outcome("other")], "#matrix")
     window.execute_script("document.querySelector('#cells td').focus()")
     assert _press(window, "ARROW_RIGHT") == "other: 1 silent"
@@ -158,7 +158,7 @@ def test_the_matrix_is_used_by_keyboard_alone(window: Any, show: Open) -> None:
 
 
 def test_evidence_leads_to_the_case(show: Open) -> None:
-    """A case beside a cell opens below with its call and what came, on that backend."""
+    """A case in the panel beside a cell opens below, with the backend's row marked."""
     window = show([every_outcome()], "#matrix")
     find(window, '#cells tr[data-row="embedding/bounds"] td')[0].click()
     find(window, "#evidence .behind a")[0].click()
@@ -169,7 +169,7 @@ def test_evidence_leads_to_the_case(show: Open) -> None:
 
 
 def test_a_phone_scrolls_the_matrix_alone_and_the_scores_fit(window: Any, show: Open) -> None:
-    """At 390 pixels forty backends scroll within their box, and the table of scores in none."""
+    """On a phone forty backends scroll within the matrix, and the scores fit."""
     names = [f"backend-{number}" for number in range(40)]
     lines = [result(name, "failed", kind="wrong-value") for name in names]
     with phone(window):
@@ -182,7 +182,7 @@ def test_a_phone_scrolls_the_matrix_alone_and_the_scores_fit(window: Any, show: 
 
 
 def test_forty_backends_fit_a_screen(show: Open) -> None:
-    """At 1280 pixels the matrix of forty backends needs no scrolling sideways."""
+    """At 1280 pixels the matrix of forty backends does not scroll sideways."""
     names = [f"some-backend-{number}" for number in range(40)]
     window = show([run([case(), *(result(name) for name in names)], names)], "#matrix")
     box = window.find_element("css selector", "#matrix .scroll.tall")
@@ -192,7 +192,7 @@ def test_forty_backends_fit_a_screen(show: Open) -> None:
 
 
 def test_families_of_scores_fold(show: Open) -> None:
-    """A family's row has its range and its counts, and folds the backends below it."""
+    """A family's row in the scores folds the backends below it."""
     window = show([_families()], "#overview")
     assert texts(window, ".scores tr.family bdi") == ["PyTorch", "JAX"]
     assert len(find(window, ".scores tr.backend")) == 3

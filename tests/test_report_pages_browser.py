@@ -1,4 +1,4 @@
-"""The pages of the HTML report in a browser: one at a time, linked, and never obeying data."""
+"""The pages of the HTML report in a browser: navigation, links, and hostile data."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ EVIDENCE = evidence(coverage_data(), mutation_data())
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One browser for all tests of this file."""
+    """Yield one browser for all tests of this file."""
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
 @pytest.fixture
 def show(window: Any, tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens a report; afterwards nothing may stand in the browser's log."""
+    """Yield a function that opens a report; on exit, check that the browser's log is empty."""
     with report_opener(window, tmp_path) as opened:
         yield opened
 
 
 def _everything(name: str = "acme", word: str = "NaN") -> Run:
-    """Make a run that has something for every page that needs no file."""
+    """Make a run that has content for every page but those of evidence files."""
     differs = left_open("embedding/open/differs", title="They differ.", pytorch="raises")
     alike = left_open("embedding/open/alike", title="They are alike.", pytorch="raises")
     places = [
@@ -60,7 +60,7 @@ def _shown(window: Any) -> list[str]:
 
 
 def test_it_opens_with_the_overview_and_one_page_at_a_time(show: Open) -> None:
-    """The overview comes first; each tab shows its page alone, from the top, and says so."""
+    """The overview opens first, and each tab shows only its page, from the top."""
     window = show([_everything()], evidence=EVIDENCE)
     assert texts(window, ".pages a") == NAMES
     assert _shown(window) == ["overview"]
@@ -75,7 +75,7 @@ def test_it_opens_with_the_overview_and_one_page_at_a_time(show: Open) -> None:
 
 
 def test_a_page_can_be_linked_and_gone_back_to(show: Open) -> None:
-    """An address with a page's name opens it, and the browser's back button returns to it."""
+    """An address with a page's name opens it, and the back button returns to it."""
     window = show([_everything()], "#mutation", EVIDENCE)
     settle(window)
     assert _shown(window) == ["mutation"]
@@ -98,12 +98,12 @@ def test_a_page_can_be_linked_and_gone_back_to(show: Open) -> None:
     ],
 )
 def test_an_address_within_a_page_opens_that_page(show: Open, address: str, page: str) -> None:
-    """A section's address opens the page that holds it; one that is nowhere opens the overview."""
+    """A section's address opens its page; an unknown one opens the overview."""
     assert _shown(show([_everything()], address, EVIDENCE)) == [page]
 
 
 def test_skipping_to_the_content_keeps_the_page(show: Open) -> None:
-    """The link for keyboards leads into the page that is open, not to another one."""
+    """The skip link moves the focus to the content of the open page."""
     window = show([_everything()], "#atlas", EVIDENCE)
     window.execute_script("document.querySelector('.skip').click()")
     settle(window)
@@ -112,7 +112,7 @@ def test_skipping_to_the_content_keeps_the_page(show: Open) -> None:
 
 
 def test_the_ledger_can_be_narrowed_to_what_differs(show: Open) -> None:
-    """The box leaves the rows on which backends differ, PyTorch among them; a mark says who."""
+    """A box leaves only the rows of the ledger that differ, from PyTorch too."""
     window = show([_everything()], "#ledger")
     assert texts(window, ".ledger tbody th a") == ["They differ.", "They are alike."]
     assert "1 of 2 rows" in texts(window, ".choose")[0]
@@ -122,7 +122,7 @@ def test_the_ledger_can_be_narrowed_to_what_differs(show: Open) -> None:
 
 
 def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
-    """Choosing a word shows what was said and what came, and leads to the case."""
+    """A reading of the ledger unfolds to its message and values, and links to the case."""
     window = show([_everything()], "#ledger")
     assert "IndexError" not in "".join(texts(window, ".ledger"))
     for summary in find(window, ".said > summary"):
@@ -137,7 +137,7 @@ def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
 
 
 def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
-    """The atlas shows a word for each place, and behind it stands the case."""
+    """The atlas shows a word for each place, which links to the case."""
     window = show([_everything()], "#atlas")
     assert texts(window, ".atlas tbody td") == ["⊘ raises"] * 4
     find(window, ".atlas td a")[1].click()
@@ -148,7 +148,7 @@ def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
 
 @pytest.mark.parametrize("page", ["coverage", "mutation"])
 def test_a_clause_leads_to_its_cases(show: Open, page: str) -> None:
-    """A clause's id filters the cases down to those that it is held by."""
+    """A clause's id links to its cases, by filtering."""
     window = show([_everything()], f"#{page}", EVIDENCE)
     for summary in find(window, f"#{page} summary"):
         unfold(window, summary)
@@ -161,7 +161,7 @@ def test_a_clause_leads_to_its_cases(show: Open, page: str) -> None:
 
 
 def test_a_bug_unfolds_to_its_diff_and_leads_to_what_caught_it(show: Open) -> None:
-    """A mutant shows its change with added and removed lines, and the cases that caught it."""
+    """A mutant unfolds to its diff, and links to the cases that killed it."""
     window = show([_everything()], "#mutation", EVIDENCE)
     assert find(window, ".diff") == []
     for summary in find(window, ".mutant > summary"):
@@ -174,7 +174,7 @@ def test_a_bug_unfolds_to_its_diff_and_leads_to_what_caught_it(show: Open) -> No
 
 
 def test_without_scripts_every_page_stands_below_the_other(window: Any, show: Open) -> None:
-    """A browser that runs no scripts shows all pages, folds and unfolds, and narrows the ledger."""
+    """Without JavaScript all pages are shown below each other, and still unfold."""
     with no_scripts(window):
         show([_everything()], "", EVIDENCE)
         assert _shown(window) == IDS
@@ -199,7 +199,7 @@ def _hostile() -> tuple[Run, Any]:
 
 @pytest.mark.parametrize("page", IDS[1:])
 def test_hostile_text_stays_text(show: Open, page: str) -> None:
-    """Readings, paraphrases and mutants with tags and scripts are shown, never obeyed."""
+    """Hostile readings, paraphrases and mutants are shown as text."""
     made, beside = _hostile()
     window = show([made], f"#{page}", beside)
     for summary in find(window, f"#{page} summary"):
@@ -214,7 +214,7 @@ def test_hostile_text_stays_text(show: Open, page: str) -> None:
 
 @pytest.mark.parametrize("page", IDS)
 def test_a_phone_needs_no_sideways_scrolling(window: Any, show: Open, page: str) -> None:
-    """At 390 pixels no page scrolls sideways, with long names and everything unfolded."""
+    """At 390 pixels no page scrolls sideways, with long names and all unfolded."""
     long = "a-rather-long-name-without-any-space-" * 3
     rows = [sentence("gap", object=long, parameter=long, paraphrase=long, clauses=[long])]
     broken = mutant("survived", id=long, clause=long, says=long, file=long, diff=f"+{long}")
@@ -228,7 +228,7 @@ def test_a_phone_needs_no_sideways_scrolling(window: Any, show: Open, page: str)
 
 
 def test_the_ledger_of_a_phone_is_a_list(window: Any, show: Open) -> None:
-    """On a phone each cell is a line, its backend's name left of its word, and no head is seen."""
+    """On a phone the ledger is a list of cells, each with its backend's name before its word."""
     with phone(window):
         show([_everything()], "#ledger")
         (box,) = find(window, "#ledger .scroll")
@@ -250,7 +250,7 @@ def test_the_ledger_of_a_phone_is_a_list(window: Any, show: Open) -> None:
 
 
 def test_timings_alone_are_on_the_first_page(show: Open) -> None:
-    """A report of timings only shows them at once, without a tab."""
+    """A report of timings only shows them on the first page."""
     window = show([run([timing("acme")], ["acme"], purpose="timing")])
     assert texts(window, ".pages a") == ["Overview"]
     assert len(find(window, "#timings svg.bar")) == 1

@@ -1,4 +1,4 @@
-"""The terminal summary and `embcheck report`: what they print, in how much room, and safely."""
+"""The terminal summary and `embcheck report`: what they print, how wide, and how safely."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _row(text: str, backend: str) -> list[str]:
 
 
 def test_a_backend_is_one_row_with_its_two_scores() -> None:
-    """The row shows passed of scored for both scores, then silent, loud, died and unsupported."""
+    """A backend's row has its two scores, then silent, loud, died and unsupported counts."""
     text = _printed([every_outcome()])
     assert _row(text, "acme") == ["acme", "1/8", "0/1", "3", "1", "2", "1"]
     assert "acme: 1 errored" in text
@@ -57,7 +57,7 @@ def test_a_backend_is_one_row_with_its_two_scores() -> None:
 
 
 def test_what_is_stale_is_named() -> None:
-    """Who has to correct an entry sees which cases it no longer holds for, a few of many."""
+    """Stale cases are named with the entry that no longer holds, five at most."""
     cases = [case(f"a/b/c{number}") for number in range(7)]
     said = "known to be wrong-value (r), but it passes: remove the entry"
     lines = [*cases, *(result("acme", "stale", of=one, message=said) for one in cases)]
@@ -68,7 +68,7 @@ def test_what_is_stale_is_named() -> None:
 
 
 def test_what_no_bound_could_judge_is_counted_apart() -> None:
-    """A scored case whose answer was merely observed has neither passed nor failed."""
+    """A scored case that was merely observed is counted as not judged."""
     lines = [case(), result("acme", "observed", bound_width=0.5), case("a/b/c"), left_open("d/e/f")]
     lines += [result("acme", of=lines[2]), reads("acme", "zeros", lines[3])]
     text = _printed([run(lines, ["acme"])])
@@ -78,13 +78,13 @@ def test_what_no_bound_could_judge_is_counted_apart() -> None:
 
 
 def test_what_is_not_scored_is_a_dash() -> None:
-    """A score of nothing is neither 0/0 nor 0."""
+    """A score without cases is a dash."""
     text = _printed([run([case(), result("acme", "unsupported")], ["acme"])])
     assert _row(text, "acme") == ["acme", "-", "-", "-", "-", "-", "1"]
 
 
 def test_silent_departures_come_first_and_a_long_list_is_cut() -> None:
-    """Departures are grouped by behaviour and backend, the silent ones first, 15 at most."""
+    """Departures are grouped by behaviour and backend, silent ones first, and the list is cut."""
     cases = [case(f"embedding/file{number}/a") for number in range(20)]
     silent = result("acme", "failed", case("embedding/quiet/a"), kind="wrong-value")
     loud = [result("acme", "failed", of, kind="rejected-valid") for of in cases]
@@ -99,7 +99,7 @@ def _known(kind: str = "wrong-value", category: str = "by-design") -> dict[str, 
 
 
 def test_known_and_new_departures_never_share_a_line() -> None:
-    """Of one behaviour, what is new, changed and known stand apart, in this order."""
+    """New, changed and known departures of one behaviour are separate, in this order."""
     cases = [case(f"embedding/file/{number}") for number in range(6)]
     kind: dict[str, Any] = {"kind": "wrong-value"}
     lines = [
@@ -123,7 +123,7 @@ def test_known_and_new_departures_never_share_a_line() -> None:
 
 
 def test_known_departures_are_told_apart_by_whose_they_are() -> None:
-    """A bug, a composition, what is by design and a setting of ours never share a line."""
+    """Known departures are separated by category."""
     categories = ("environment", "by-design", "composition", "bug", HOSTILE)
     cases = [case(f"embedding/file/{number}") for number in range(10)]
     lines = [
@@ -145,7 +145,7 @@ def test_known_departures_are_told_apart_by_whose_they_are() -> None:
 
 
 def test_a_new_loud_departure_comes_before_known_silent_ones() -> None:
-    """However many known departures there are, what is new is shown."""
+    """New departures come before known ones, even if they are loud."""
     cases = [case(f"embedding/file{number}/a") for number in range(20)]
     known = [result("acme", "deviated", of, kind="wrong-value", deviation=_known()) for of in cases]
     loud = case("embedding/loud/a")
@@ -156,7 +156,7 @@ def test_a_new_loud_departure_comes_before_known_silent_ones() -> None:
 
 
 def test_threads_that_were_not_given_are_told() -> None:
-    """A backend that says that it has other threads than were asked for is named."""
+    """A backend with another number of threads than asked for is named."""
     line = "acme: threads: asked for 4, and the library says 2"
     for had in (2, 4):
         made = run([case(), result("acme")], [info("acme", threads=had)], settings={"threads": 4})
@@ -164,7 +164,7 @@ def test_threads_that_were_not_given_are_told() -> None:
 
 
 def test_observed_cases_make_one_line() -> None:
-    """The ledger is one line: how many were observed, and how many go otherwise than PyTorch."""
+    """Observed cases are one line, with how many differ from PyTorch's reading."""
     cases = [left_open(f"embedding/open/{n}", pytorch="raises" if n else None) for n in range(3)]
     lines = [
         reads("acme", word, of) for word, of in zip(["NaN", "NaN", "raises"], cases, strict=True)
@@ -176,7 +176,7 @@ def test_observed_cases_make_one_line() -> None:
 
 
 def test_a_part_of_the_suite_is_named() -> None:
-    """A run of selected cases says which, and cannot speak to the terminal."""
+    """A run of selected cases names the selection, with control characters escaped."""
     chosen = header(["acme"], settings={"selection": f"-k {HOSTILE}"})
     printed = _printed([replace(run([case(), result("acme")], ["acme"]), header=chosen)])
     assert "acme: only a part was run: -k" in printed
@@ -185,21 +185,21 @@ def test_a_part_of_the_suite_is_named() -> None:
 
 
 def test_a_partial_run_is_shouted() -> None:
-    """A run without an end says so in capitals."""
+    """A partial run is announced in capitals."""
     cut = run([case(), result("acme")], ["acme"], ended=False)
     assert "PARTIAL" in _printed([cut])
     assert "PARTIAL" not in _printed([run([case(), result("acme")], ["acme"])])
 
 
 def test_an_unavailable_backend_is_named_with_its_reason() -> None:
-    """A backend that could not be started is told with the reason."""
+    """An unavailable backend is named with the reason."""
     gone = {"id": "gone", "unavailable": "no device"}
     made = run([case(), result("acme")], ["acme", gone])
     assert "unavailable: gone: no device" in _printed([made])
 
 
 def test_the_contracts_torch_is_that_of_its_documentation() -> None:
-    """Each file of sentences says whose they are."""
+    """The contract's version of PyTorch is that of all files of sentences."""
     texts = [path.read_text() for path in (suite_root() / "documentation").glob("*.yaml")]
     said = {
         found[1] for text in texts if (found := re.search(r"^torch: (.+)$", text, re.MULTILINE))
@@ -208,7 +208,7 @@ def test_the_contracts_torch_is_that_of_its_documentation() -> None:
 
 
 def test_another_torch_than_the_contracts_is_named() -> None:
-    """In one line a version; how it was built makes no difference."""
+    """Each other version of PyTorch is named in one line; a local part such as +cpu is ignored."""
     versions = {"old": "2.12.1+cpu", "older": "2.12.1+cpu", "same": "2.13.0+cpu"}
     infos = [info(name, library="torch", version=each) for name, each in versions.items()]
     text = _printed([run([case(), *(result(name) for name in versions)], [*infos, "acme"])])
@@ -217,7 +217,7 @@ def test_another_torch_than_the_contracts_is_named() -> None:
 
 
 def test_a_cell_in_which_nothing_was_timed_has_no_table() -> None:
-    """One line says why, once."""
+    """A cell in which nothing was timed is one line with the reason."""
     why = "missing data: no safetensors"
     lines = [timing(name, "NOT TIMED", message=why) for name in ("ref", "acme", "beta")]
     text = _printed([run(lines, ["ref", "acme", "beta"], purpose="timing")])
@@ -227,7 +227,7 @@ def test_a_cell_in_which_nothing_was_timed_has_no_table() -> None:
 
 
 def test_timings_have_interval_and_verdict() -> None:
-    """A timing's row holds the ratio, its interval, the first call and the verdict."""
+    """A timing's row has the ratio, its interval, the first call and the verdict."""
     lines = [timing("ref", role="reference"), timing("acme", "NOT TIMED", message="wrong answer")]
     text = _printed([run(lines, ["ref", "acme"], purpose="timing")])
     assert "t1-one-token, hot, 1 thread" in text
@@ -245,7 +245,7 @@ def test_timings_have_interval_and_verdict() -> None:
 
 
 def test_the_figures_of_some_timings_stand_below_the_table() -> None:
-    """Break-even and flags are said where there are any."""
+    """Break-even calls and flags are printed below the table, if there are any."""
     lines = [
         timing("ref", role="reference"),
         timing("a-compiler-with-a-long-name", "FASTER", break_even_calls=1234.2, ratio=0.5),
@@ -261,7 +261,7 @@ def test_the_figures_of_some_timings_stand_below_the_table() -> None:
 
 
 def test_it_fits_eighty_columns_and_is_plain_ascii() -> None:
-    """Tables fit the width; where it is no terminal, nothing but ASCII is printed."""
+    """Tables fit 80 columns, and without a terminal all output is ASCII."""
     long_name = "a-library-with-a-rather-long-name-on-some-device@cuda"
     lines = [*every_outcome(long_name).results, timing("é" * 40)]
     made = run([*every_outcome().cases.values(), *lines], [long_name, "é" * 40])
@@ -274,7 +274,7 @@ def test_it_fits_eighty_columns_and_is_plain_ascii() -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_hostile_text_stays_text(terminal: bool) -> None:
-    """Markup of rich and control characters from a backend are spelled out, never obeyed."""
+    """Markup and control characters from a backend are escaped."""
     of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
     failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
     hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE}
@@ -289,7 +289,7 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
 
 
 def test_the_command_writes_the_report_and_names_it_last(tmp_path: Path) -> None:
-    """Several folders make one report, whose path is the last line."""
+    """Several folders make one report, whose path is the last line printed."""
     first = write_run(tmp_path / "a", every_outcome())
     second = write_run(tmp_path / "b", run([timing("acme")], ["acme"], purpose="timing"))
     path = tmp_path / "report.html"
@@ -307,7 +307,7 @@ def test_the_command_writes_the_report_and_names_it_last(tmp_path: Path) -> None
 def test_a_folder_without_a_run_is_a_usage_error(
     tmp_path: Path, content: str | None, said: str
 ) -> None:
-    """A folder that holds no readable run is told on stderr, with exit code 2 and no report."""
+    """A folder without a readable run is a usage error without a report."""
     if content is not None:
         (tmp_path / "results.jsonl").write_text(content, "utf-8")
     path = tmp_path / "report.html"
@@ -319,7 +319,7 @@ def test_a_folder_without_a_run_is_a_usage_error(
 
 
 def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
-    """A path that cannot be written to is told in a sentence, without a traceback."""
+    """A path that cannot be written to is a usage error."""
     folder = write_run(tmp_path / "a", Run(header(["acme"])))
     (tmp_path / "file").write_text("", "utf-8")
     done = CliRunner().invoke(report, [str(folder), "--html", str(tmp_path / "file" / "r.html")])
@@ -328,7 +328,7 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> Non
 
 
 def test_help_imports_neither_pandas_nor_jinja() -> None:
-    """The command's help stays quick: what is slow is imported when it is used."""
+    """`embcheck report --help` imports no slow library."""
     script = (
         "import sys; from embcheck.cli.report import report;"
         "report(['--help'], standalone_mode=False);"

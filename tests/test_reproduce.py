@@ -36,25 +36,26 @@ BACKENDS = [
     pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.each_backend)
     for name in own_backends()
 ]
-"""Those beyond the default ones are asked in their own session, `conformance(BACKEND)`."""
+"""Backends; those beyond the default ones are asked in their own session,
+`conformance(BACKEND)`."""
 
 EXPORTED = {"torch", "io"}
-"""What a script on an exporter's graph imports besides."""
+"""Modules that a script on an exporter's graph imports in addition."""
 
 MOST_TRIES = 12
 """How many cases of a backend are tried until one can be written as a script."""
 
 
 class Kept(WorkerClient):
-    """A worker that stays for the next script: to start PyTorch costs more than all else."""
+    """A client that stays open for the next script, since starting PyTorch takes long."""
 
     def close(self):
-        """Stay."""
+        """Do nothing."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def worker_of():
-    """Give the one worker of each backend, which the command gets too."""
+    """Yield a function that returns each backend's one client, which the command uses too."""
     clients = {}
 
     def start(name):
@@ -75,14 +76,14 @@ def reproduce(case, backend):
 
 
 def script(case, backend="torch-eager"):
-    """Print the script of a case."""
+    """Return the printed script of a case."""
     ended = reproduce(case, backend)
     assert ended.exit_code == 0, ended.stderr
     return ended.stdout
 
 
 def run(text, tmp_path):
-    """Run a script by itself."""
+    """Run a script in a process of its own."""
     (tmp_path / "script.py").write_text(text)
     return subprocess.run(
         [sys.executable, tmp_path / "script.py"],
@@ -94,7 +95,7 @@ def run(text, tmp_path):
 
 
 def imported(text):
-    """Name the packages that a script imports."""
+    """Return the packages that a script imports."""
     nodes = list(ast.walk(ast.parse(text)))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
@@ -117,14 +118,14 @@ def imported(text):
     ],
 )
 def test_a_script_says_whose_departure_it_is(backend, case, words, worker_of):
-    """The reader learns what it is known as, and not from a departure that nothing explains."""
+    """A script names the category and cause of a known departure."""
     info_of(worker_of(backend))
     assert words in script(case, backend)
 
 
 def test_a_script_has_the_arrays_of_its_case(tmp_path, monkeypatch):
-    """Each case's inputs, as lines of NumPy, have its values, dtypes, shapes and strides."""
-    monkeypatch.chdir(tmp_path)  # some lie in files
+    """A script's arrays have the values, dtypes, shapes and strides of the case's inputs."""
+    monkeypatch.chdir(tmp_path)  # Some scripts write files.
     written = 0
     for case in (case for path in spec_files(()) for case in load_spec(path).cases):
         if case.missing or case.large:
@@ -138,7 +139,7 @@ def test_a_script_has_the_arrays_of_its_case(tmp_path, monkeypatch):
         for name, array in case.spec.call().inputs.items():
             made = names[name]
             assert (made.dtype, made.shape) == (array.dtype, array.shape), (case.id, name)
-            # An array without elements gets its strides where it travels to a worker.
+            # An empty array gets its strides when it is sent to a worker.
             strides = array.strides if array.size else room(array.shape, array.dtype).strides
             assert made.size == 1 or made.strides == strides, (case.id, name)
             if array.dtype.kind in "fV":
@@ -151,7 +152,7 @@ def test_a_script_has_the_arrays_of_its_case(tmp_path, monkeypatch):
 
 
 def test_a_script_of_what_conforms_is_known_as_nothing():
-    """Nothing is known of a case that passes; asked as a person does, in a process of its own."""
+    """The script of a case that passes names no known departure."""
     case = "embedding_bag/bounds/negative-32-bit"
     ended = embcheck("reproduce", case, "-b", "torch-eager")
     assert ended.returncode == 0, ended.stderr
@@ -160,7 +161,7 @@ def test_a_script_of_what_conforms_is_known_as_nothing():
 
 
 def info_of(worker):
-    """Return what a backend says of itself; skip the test where it cannot run."""
+    """Return a backend's info; skip the test if it is unavailable."""
     try:
         return worker.info
     except BackendUnavailable as reason:
@@ -168,10 +169,9 @@ def info_of(worker):
 
 
 def departures(worker) -> Iterator[tuple[str, str]]:
-    """Yield the first case of each known deviation that is certain, and what happens there.
+    """Yield the first certain case of each known deviation, with what happens there.
 
-    Of what kills a process, or happens by chance, nothing is yielded; nor of a case that may end in
-    several ways.
+    Crashes, timeouts, deviations by chance, and cases that may end in several ways are left out.
     """
     info = info_of(worker)
     entries = [entry for entry in load_deviations(worker.name) if entry.holds_for(info)]
@@ -187,7 +187,10 @@ def departures(worker) -> Iterator[tuple[str, str]]:
 
 
 def first_script(worker):
-    """Write the first of a backend's departures that can be written; skip where it has none."""
+    """Return the script of a backend's first departure that can be written, and what happens.
+
+    Skip the test if the backend has no certain departure.
+    """
     refused = []
     for case, happens in departures(worker):
         ended = reproduce(case, worker.name)
@@ -201,7 +204,10 @@ def first_script(worker):
 
 
 def test_what_is_wanted_of_a_stored_table_is_the_table_itself():
-    """As in the suite, whose bound is about it, and not about what the reference stores."""
+    """The expected answer for a quantized table is the table itself, as in the suite.
+
+    The suite's bound is about that table, and not about what the reference stores.
+    """
     table = np.random.Generator(np.random.PCG64(3)).uniform(-2.0, 3.0, (6, 3)).astype(np.float32)
     text = script("quantized/lookup/wide[scheme=uint8-row,columns=3]", "torch-quantized-ops")
     assert f"wanted = np.array({table[[5, 0, 3, 3]].tolist()}, np.float32)" in text
@@ -209,7 +215,7 @@ def test_what_is_wanted_of_a_stored_table_is_the_table_itself():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_script_departs_as_the_suite_saw(backend, tmp_path, worker_of):
-    """Without embcheck, the library does what its known deviation says."""
+    """A script shows the departure of its known deviation without embcheck."""
     text, happens = first_script(worker_of(backend))
     assert f"Seen: {happens}" in text
     assert "embcheck" not in imported(text)
@@ -225,7 +231,7 @@ def test_a_script_departs_as_the_suite_saw(backend, tmp_path, worker_of):
 
 @pytest.mark.parametrize(("backend", "case"), CONFORMING)
 def test_a_script_conforms_where_the_suite_passes(backend, case, tmp_path, worker_of):
-    """What its last line says is what the suite saw."""
+    """A script of a case that passes ends with `conforms`."""
     library = info_of(worker_of(backend)).library
     text = script(case, backend)
     assert "Seen: passed" in text
@@ -237,7 +243,7 @@ def test_a_script_conforms_where_the_suite_passes(backend, case, tmp_path, worke
 
 
 def test_a_refusal_of_what_is_valid_ends_the_script(tmp_path):
-    """The script raises what the suite saw, on rank 0, and rank 1 ends with it."""
+    """A script of a valid call that is refused ends with the library's error, on both ranks."""
     text = script("embedding/optimisers/sgd[sparse=True,dtype=float32]", "torch-dtensor-column")
     ended = run(text, tmp_path)
     assert ended.returncode == 1
@@ -245,14 +251,14 @@ def test_a_refusal_of_what_is_valid_ends_the_script(tmp_path):
 
 
 def test_a_crash_ends_the_script_as_well(tmp_path):
-    """The script dies as the worker did, and its head says so beforehand."""
+    """A script of a crash dies too, and its head says so."""
     text = script("embedding_bag/empty_bags/indices-without-bags")
     assert "Seen: crashed" in text
     assert run(text, tmp_path).returncode < 0
 
 
 def test_a_library_that_is_not_there_refuses_nothing(tmp_path):
-    """A script that cannot import its library ends with that, whatever the case expects."""
+    """A script that cannot import its library fails, and does not count that as a refusal."""
     text = script("embedding_bag/bounds/negative-32-bit")
     assert "conforms: refused" in text
     ended = run(text.replace("import torch\n", "import nosuch_torch as torch\n"), tmp_path)
@@ -262,7 +268,7 @@ def test_a_library_that_is_not_there_refuses_nothing(tmp_path):
 
 
 def test_the_head_names_versions_and_the_clause():
-    """What a maintainer asks for first."""
+    """A script's head has the versions and the documented clause."""
     text = script("embedding_bag/include_last_offset/mean-ends-early")
     head = ast.get_docstring(ast.parse(text))
     assert "Documented (" in head
@@ -301,7 +307,7 @@ def test_the_head_names_versions_and_the_clause():
     ],
 )
 def test_what_cannot_be_written_is_said(arguments, words):
-    """In a sentence, with exit code 2."""
+    """A script that cannot be written is a usage error in a sentence."""
     ended = embcheck("reproduce", *arguments)
     assert ended.returncode == 2
     assert words in ended.stderr

@@ -1,4 +1,4 @@
-"""The schema of `results.jsonl`: made from the dataclasses, met by every line that is written."""
+"""The schema of `results.jsonl` comes from the dataclasses, and every written line fits it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def validator():
 
 
 def test_the_published_schema_is_that_of_the_dataclasses(validator):
-    """`python -m embcheck.conformance.records.schema > specs/results.schema.json` makes it."""
+    """The published schema is what `python -m embcheck.conformance.records.schema` prints."""
     assert validator.schema == json.loads(json.dumps(results_schema()))
     version = validator.schema["$defs"]["RunHeader"]["properties"]["format"]
     assert version == {"const": FORMAT_VERSION}
@@ -45,9 +45,9 @@ def test_the_published_schema_is_that_of_the_dataclasses(validator):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Return the folders of a small run of cases, of timings and of prices, and all of them merged.
+    """Return a folder with small runs of cases, timings and prices, and all of them merged.
 
-    Their backends answer, fail in every way, and die.
+    The backends answer, fail in various ways, and die.
     """
     folder = tmp_path_factory.mktemp("runs")
     names = ["numpy-reference", "zoo-wrong-row", "zoo-segfaults", "zoo-undeclared"]
@@ -66,7 +66,7 @@ def written(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["cases", "timings", "prices", "merged"])
 def test_every_line_that_is_written_is_valid(validator, written, name):
-    """Runs of cases, timings and prices, and what `merge` writes of them; all types are there."""
+    """Every line of these runs, and of what `merge` writes, fits the schema; all types occur."""
     text = (written / name / "results.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     found = {error.message for line in lines for error in validator.iter_errors(line)}
@@ -78,7 +78,7 @@ def test_every_line_that_is_written_is_valid(validator, written, name):
 
 
 def test_what_is_merged_says_the_same(written):
-    """`diff` finds nothing between a run and what was merged of it."""
+    """`diff` finds no difference between a run and the merged record."""
     found = embcheck("diff", written / "cases", written / "merged")
     assert found.returncode == 0, found.stdout + found.stderr
 
@@ -104,7 +104,7 @@ DEVIATION = KnownDeviation("bug", "crashed", "r", ("a/b/*",), "memory-unsafety")
     ],
 )
 def test_what_is_no_line_is_refused(validator, line, change, words):
-    """A value of another type, a word that there is not, and a missing field are all found."""
+    """The schema refuses wrong types, unknown words and missing fields."""
     data = json.loads(json.dumps(to_json_data(line)))
     assert not list(validator.iter_errors(data))
     found = [error.message for error in validator.iter_errors({**data, **change})]

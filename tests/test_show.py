@@ -1,4 +1,4 @@
-"""`embcheck show`: a case, its clause, and what came of it."""
+"""`embcheck show`: a case with its clause and results."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ CASE = "embedding/bounds/negative[index=-1,index_dtype=int32]"
 
 
 def shown(*words):
-    """Run the command, and return its exit code and output."""
+    """Run `embcheck show`; return its exit code and output."""
     result = CliRunner().invoke(main, ["show", *words])
     return result.exit_code, result.output
 
 
 def test_a_case_is_shown_with_its_clause_and_place():
-    """The call, how a valid one differs, what the clause says, and the file and line."""
+    """A case is shown with its call, control, clause, file and line."""
     code, said = shown(CASE)
     assert code == 0
     for words in (CASE, "EMB-OOB-02", "bounds.yaml:", "int32 [2]", "must be refused", "[1, 0]"):
@@ -25,7 +25,7 @@ def test_a_case_is_shown_with_its_clause_and_place():
 
 
 def test_what_comes_now_and_what_was_recorded_say_the_same(tmp_path):
-    """A backend is asked, or a record is read."""
+    """Asking a backend and reading its record show the same result."""
     out, backend = str(tmp_path), "zoo-wraps-negatives"
     run = CliRunner().invoke(main, ["run", "-b", backend, "--case", CASE, "--out", out])
     assert run.exit_code == 1
@@ -47,14 +47,14 @@ def test_what_comes_now_and_what_was_recorded_say_the_same(tmp_path):
     ],
 )
 def test_what_cannot_be_shown_is_said(words, said):
-    """With a hint, and exit code 2."""
+    """An unknown case, backend or record is a usage error with a hint."""
     code, output = shown(*words)
     assert code == 2
     assert said in output
 
 
 def test_a_backend_without_results_is_named(tmp_path):
-    """A record may lack it."""
+    """A backend without results in the record is a usage error that lists the others."""
     words = ["run", "-b", "numpy-reference", "--case", CASE, "--out", str(tmp_path)]
     assert CliRunner().invoke(main, words).exit_code == 0
     code, said = shown(CASE, "--run", str(tmp_path), "-b", "jax-take")

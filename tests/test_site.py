@@ -1,4 +1,4 @@
-"""A site of many runs: stable, the same bytes, and safe whatever the records say."""
+"""A static site of many runs is stable, reproducible and safe, whatever the records contain."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ SPARSE = {"operation": "embedding", "inputs": {}, "options": {"sparse": True}, "
 
 @pytest.fixture(autouse=True)
 def _no_suite(monkeypatch):
-    """To load the shipped suite takes seconds, and no record here is of it."""
+    """Replace loading the shipped suite, which takes seconds and which no record here uses."""
     monkeypatch.setattr("embcheck.reports.answers.compat_made.suite_cases", tuple)
 
 
 def record(folder, *, backend="b", version="1.0", day="2026-01-01", suite="s", **more):
     """Write a record of two cases of one backend; return its folder.
 
-    `outcomes` are those of the cases, `fingerprint` is of both; `ended` and `selection` as for a
-    run, `info` is told of the backend besides.
+    `outcomes` are those of the cases, and `fingerprint` is that of both. `ended` and `selection`
+    are those of the run, and `info` adds to the backend's.
     """
     outcomes = more.get("outcomes", ("passed", "passed"))
     info = {"id": backend, "library": "lib", "version": version, "device": "cpu"}
@@ -77,12 +77,12 @@ def record(folder, *, backend="b", version="1.0", day="2026-01-01", suite="s", *
 
 
 def make(out, *runs):
-    """Return the result of the command."""
+    """Run `embcheck site`; return the result."""
     return CliRunner().invoke(main, ["site", *map(str, runs), "--out", str(out)])
 
 
 def contents(folder):
-    """Return the bytes of all files below a folder, by their names."""
+    """Return the bytes of all files below a folder, by name."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
@@ -91,7 +91,7 @@ def contents(folder):
 
 
 class Links(HTMLParser):
-    """Collects what a page links to, and what it loads."""
+    """A parser that collects a page's links, anchors, and what it loads."""
 
     def __init__(self, text):
         super().__init__()
@@ -109,7 +109,7 @@ class Links(HTMLParser):
 
 @pytest.fixture
 def two_versions(tmp_path):
-    """Return two records of two versions, and one of another backend."""
+    """Return the folders of records of two versions of one backend, and one of another backend."""
     return [
         record(tmp_path / "new", version="0.10", day="2026-01-03", outcomes=("passed", "deviated")),
         record(tmp_path / "old", version="0.9"),
@@ -118,7 +118,7 @@ def two_versions(tmp_path):
 
 
 def test_a_site_has_a_page_for_each_backend_feature_and_run(tmp_path, two_versions):
-    """All links lead to files that are there, and nothing is loaded."""
+    """All links of a site lead to existing files and anchors, and pages load nothing."""
     result = make(tmp_path / "out", *two_versions)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (
         0, f"3 records, 2 backends: {tmp_path / 'out' / 'index.html'}"
@@ -148,7 +148,7 @@ def test_a_site_has_a_page_for_each_backend_feature_and_run(tmp_path, two_versio
 
 
 def test_what_changed_is_told_with_what_differs(tmp_path, two_versions):
-    """The library's version here; since when is in the data too."""
+    """A backend's page shows changed answers with what differs between the runs."""
     make(tmp_path / "out", *two_versions)
     page = (tmp_path / "out" / "backends" / "b.html").read_text("utf-8")
     plain = " ".join(re.sub("<[^>]*>", " ", page).split())
@@ -170,7 +170,7 @@ def test_what_changed_is_told_with_what_differs(tmp_path, two_versions):
     ],
 )
 def test_only_what_the_same_cases_decide_is_compared(tmp_path, more, said, is_compared):
-    """Another suite, embcheck or adapter is named; other cases are no change of an answer."""
+    """Answers are compared only if the same cases decided them; other differences are named."""
     failed = {"day": "2026-01-02", "outcomes": ("passed", "failed"), **more}
     make(tmp_path / "out", record(tmp_path / "a"), record(tmp_path / "b", **failed))
     page = (tmp_path / "out" / "backends" / "b.html").read_text("utf-8")
@@ -180,7 +180,7 @@ def test_only_what_the_same_cases_decide_is_compared(tmp_path, more, said, is_co
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path, two_versions):
-    """In any order, from other places, with copies beside them, and once more."""
+    """The same records give the same bytes, in any order, place and number of copies."""
     make(tmp_path / "one", *two_versions)
     moved = shutil.copytree(tmp_path / "new", tmp_path / "moved" / "x")
     result = make(tmp_path / "two", moved, *reversed(two_versions), moved.parent)
@@ -192,7 +192,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path, two_versions):
 
 
 def test_a_part_replaces_no_answer_of_the_whole_suite(tmp_path):
-    """It is a point of its own, and said to be a part."""
+    """A partial run replaces no answer of the whole suite, and is marked as partial."""
     whole = record(tmp_path / "a", outcomes=("passed", "failed"))
     quick = {"day": "2026-01-02", "version": "2.0", "selection": "one case of each clause"}
     make(tmp_path / "out", whole, record(tmp_path / "b", **quick))
@@ -203,7 +203,7 @@ def test_a_part_replaces_no_answer_of_the_whole_suite(tmp_path):
 
 
 def test_an_older_version_that_is_run_later_is_not_what_is_shown(tmp_path):
-    """The answers are those of the newest version."""
+    """The answers shown are those of the newest version, not of the latest run."""
     old = record(tmp_path / "a", version="0.9", day="2026-02-02")
     make(tmp_path / "out", old, record(tmp_path / "b", version="0.10"))
     told = json.loads((tmp_path / "out" / "index.json").read_text("utf-8"))["backends"]["b"]
@@ -211,7 +211,7 @@ def test_an_older_version_that_is_run_later_is_not_what_is_shown(tmp_path):
 
 
 def test_what_cannot_be_used_is_named_and_left_out(tmp_path):
-    """A broken record, a partial one, one that is not there; the site is made of the rest."""
+    """Broken, partial and missing records are named and left out."""
     good = record(tmp_path / "good")
     broken = record(tmp_path / "broken")
     (broken / "results.jsonl").write_text("{\x1b[31m", "utf-8")
@@ -235,7 +235,7 @@ def test_what_cannot_be_used_is_named_and_left_out(tmp_path):
 
 
 def test_a_run_in_two_files_counts_once(tmp_path):
-    """A merged record and the one that it was merged from."""
+    """A run that is in two records counts once."""
     one, two = record(tmp_path / "one"), record(tmp_path / "two", backend="c", day="2026-01-02")
     both = tmp_path / "both" / "results.jsonl"
     both.parent.mkdir()
@@ -262,7 +262,7 @@ HOSTILE = (
 
 
 def test_no_name_leads_out_of_the_folder_or_becomes_markup(tmp_path):
-    """Whatever backends, libraries and reasons are called."""
+    """Hostile names lead to no file outside the folder, and to no markup."""
     runs = [
         record(tmp_path / str(number), backend=name, info={"library": "<b>lib</b>"})
         for number, name in enumerate(HOSTILE)
@@ -281,7 +281,7 @@ def test_no_name_leads_out_of_the_folder_or_becomes_markup(tmp_path):
 
 
 def test_two_names_never_share_a_file():
-    """Also where a file system knows no capitals; a plain name stays as it is."""
+    """Different names have different files, also if the file system ignores case."""
     assert [file_name(name) for name in ("jax-take", "torch-eager@cuda")] == [
         "jax-take", "torch-eager@cuda"
     ]  # fmt: skip
@@ -291,7 +291,7 @@ def test_two_names_never_share_a_file():
 
 
 def test_files_of_others_stay_and_files_of_sites_are_renewed(tmp_path):
-    """A page of a backend that is gone stays too, for its address may be known."""
+    """Foreign files and pages of earlier backends stay; the site's own pages are replaced."""
     out = tmp_path / "out"
     make(out, record(tmp_path / "a"), record(tmp_path / "b", backend="gone"))
     (out / "CNAME").write_text("example.org")
@@ -306,7 +306,7 @@ def test_files_of_others_stay_and_files_of_sites_are_renewed(tmp_path):
 
 @pytest.mark.parametrize("kind", ["file", "link", "folder"])
 def test_what_no_site_wrote_is_never_replaced(tmp_path, kind):
-    """An index of somebody's own, also one that is a link; a folder that leads elsewhere."""
+    """An index that no site wrote, and links that lead elsewhere, are refused."""
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     out.mkdir()
     elsewhere.mkdir()
@@ -327,7 +327,7 @@ def test_what_no_site_wrote_is_never_replaced(tmp_path, kind):
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
-    """In one line."""
+    """A folder that cannot be written is reported with exit code 2."""
     (tmp_path / "file").write_text("x")
     result = make(tmp_path / "file" / "out", record(tmp_path / "a"))
     assert (result.exit_code, "cannot write" in result.output) == (2, True)

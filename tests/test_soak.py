@@ -1,4 +1,4 @@
-"""Beside a backend that does anything at all, an honest one has the results that it has alone."""
+"""Beside a backend that does random hostile things, an honest one has the same results as alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMES = ("seconds", "backend_seconds")
 
 
 def test_an_honest_backend_has_the_same_results_beside_a_hostile_one(tmp_path):
-    """Bit for bit, but for the times; and every planned result of both is there."""
+    """An honest backend has the same results beside a hostile one, except for times."""
     cases = chosen(CASES)
     alone, _ = run(tmp_path / "alone", cases, HONEST)
     beside, others = run(tmp_path / "beside", cases, HOSTILE, HONEST)
@@ -31,7 +31,7 @@ def test_an_honest_backend_has_the_same_results_beside_a_hostile_one(tmp_path):
 
 
 def chosen(count):
-    """Return some ids of cases, all of which every backend is asked."""
+    """Return a random sample of ids of cases, without large cases and probes."""
     ids = [
         case.id
         for path in spec_files()
@@ -42,7 +42,7 @@ def chosen(count):
 
 
 def run(out, cases, *backends):
-    """Run cases on backends; return the results of the honest one, and of the other."""
+    """Run cases on backends; return the results of the honest one and of the others."""
     words = [word for name in backends for word in ("-b", name)]
     words += [word for case in cases for word in ("--case", case)]
     command = [sys.executable, "-m", "embcheck.cli", "run", *words, "--timeout", "5"]

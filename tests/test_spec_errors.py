@@ -1,4 +1,4 @@
-"""Each mistake in a spec is told with its place and what to do, all of a file's at once."""
+"""Mistakes in a spec are reported with place and remedy, all of a file at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def problems(tmp_path, text):
 
 
 def test_the_good_spec_is_good(tmp_path):
-    """The text that every mistake below is made in loads."""
+    """The text in which mistakes are planted is valid."""
     path = tmp_path / "spec.yaml"
     path.write_text(GOOD)
     (case,) = load_spec(path).cases
@@ -70,7 +70,7 @@ def test_the_good_spec_is_good(tmp_path):
     ],
 )  # fmt: skip
 def test_each_mistake_has_its_place(tmp_path, old, new, told):
-    """A mistake is told with line and column, what is wrong, and what to do."""
+    """A mistake is reported with line and column, what is wrong, and what to do."""
     assert old in GOOD
     found = problems(tmp_path, GOOD.replace(old, new, 1))
     assert any(problem.startswith(told) for problem in found), found
@@ -78,7 +78,7 @@ def test_each_mistake_has_its_place(tmp_path, old, new, told):
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
-    """Three mistakes in two cases are three problems."""
+    """All mistakes of a file are reported at once."""
     second = GOOD[GOOD.index("- id") :].replace("[1, 0]", "[[1, 0], [1]]").replace("01]", "77]")
     found = problems(tmp_path, GOOD + second)
     assert len(found) == 3
@@ -86,7 +86,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
 
 
 def test_a_control_must_differ_from_what_it_controls(tmp_path):
-    """A rejection whose control is the same call proves nothing and is refused."""
+    """A control that equals the rejected call is refused."""
     same = GOOD[: GOOD.index("  expect:")] + (
         "  rejects:\n    control:\n      expect: {output: [[3, 4], [1, 2]]}\n"
     )
@@ -94,7 +94,7 @@ def test_a_control_must_differ_from_what_it_controls(tmp_path):
 
 
 def test_a_case_is_a_return_or_a_rejection(tmp_path):
-    """A case without any expectation, or with two, is refused."""
+    """A case without an expectation, or with two, is refused."""
     neither = GOOD[: GOOD.index("  expect:")]
     assert "exactly one of 'expect', 'rejects', 'observe'" in problems(tmp_path, neither)[0]
     both = GOOD + "  observe: [output]\n"
@@ -120,7 +120,7 @@ cases:
 
 
 def test_several_matrices_leave_combinations_out(tmp_path):
-    """A list of matrices gives the cases of each, with readings and PyTorch's by choice."""
+    """A list of matrices gives the cases of each, with their own readings."""
     path = tmp_path / "spec.yaml"
     path.write_text(OBSERVED)
     found = [(case.id.partition("[")[2], case.expectation) for case in load_spec(path).cases]
@@ -143,14 +143,14 @@ def test_several_matrices_leave_combinations_out(tmp_path):
     ],
 )
 def test_mistakes_of_observed_cases_have_their_place(tmp_path, old, new, told):
-    """Double combinations, and readings that cannot be, are told."""
+    """Repeated combinations and invalid readings are reported with their place."""
     assert old in OBSERVED
     found = problems(tmp_path, OBSERVED.replace(old, new, 1))
     assert any(problem.startswith(told) for problem in found), found
 
 
 def test_yaml_1_2_is_meant(tmp_path):
-    """1e-5 is a number, and `no` is a word, as YAML 1.2 has it."""
+    """Specs are YAML 1.2: 1e-5 is a number, and `no` is a word."""
     path = tmp_path / "spec.yaml"
     path.write_text(
         GOOD.replace("[[1, 2], [3, 4]]", "[[1e-5, 2], [3, 4]]")
@@ -184,14 +184,14 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     ],
 )
 def test_hostile_yaml_is_refused_quickly(tmp_path, text, told):
-    """Alias bombs, deep nesting and other surprises end in a sentence within seconds."""
+    """Alias bombs, deep nesting and similar YAML are refused within seconds."""
     started = time.monotonic()
     assert told in problems(tmp_path, text)[0]
     assert time.monotonic() - started < 20
 
 
 def test_a_huge_file_is_refused_unread(tmp_path):
-    """100 MB are refused by their size."""
+    """A file of 100 MB is refused by its size."""
     path = tmp_path / "huge.yaml"
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
@@ -200,7 +200,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 
 def test_binary_is_no_spec(tmp_path):
-    """Bytes that are no UTF-8 are refused."""
+    """Bytes that are not UTF-8 are refused."""
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(SpecError, match="is not UTF-8"):
@@ -208,7 +208,7 @@ def test_binary_is_no_spec(tmp_path):
 
 
 def test_clause_ids_are_unique(tmp_path):
-    """A clause that stands twice is refused with its place."""
+    """A clause id that occurs twice is refused with its place."""
     entry = (
         "- id: EMB-LOOK-01\n  level: documented\n  statement: s\n"
         "  object: o\n  parameter: p\n  source: s\n"
@@ -237,7 +237,7 @@ cases:
 
 
 def test_codes_and_scales_give_levels(tmp_path):
-    """The table is offset + number * scale."""
+    """A table given as codes has the levels offset + number * scale."""
     path = tmp_path / "spec.yaml"
     path.write_text(LEVELS)
     (case,) = load_spec(path).cases
@@ -263,7 +263,7 @@ def test_codes_and_scales_give_levels(tmp_path):
     ],
 )  # fmt: skip
 def test_mistakes_in_levels_have_their_place(tmp_path, old, new, told):
-    """Also a table that the scheme would store by other levels is a mistake of the spec."""
+    """Mistakes in codes, scales and offsets are reported, and levels that storing would change."""
     assert old in LEVELS
     (found,) = problems(tmp_path, LEVELS.replace(old, new, 1))
     place, _, said = found.partition(": ")

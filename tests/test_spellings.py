@@ -1,4 +1,4 @@
-"""Entries that name another spelling that conforms are held to that, and help is recorded."""
+"""Deviations that name another spelling are checked against it, and adapters' help is recorded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CASES = ("picks-rows*", "repeats-and-order*", "first-and-last-row*")
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ResultLine]:
-    """What a few lookups came to on a backend with three spellings, by the name of the case."""
+    """Return the results of lookups on a backend with three spellings, by name of the case."""
     out: Path = tmp_path_factory.mktemp("spelled")
     names = [word for name in CASES for word in ("--case", f"embedding/lookup/{name}")]
     embcheck("run", "-b", "zoo-spelled-thrice", *names, "--out", out)
@@ -40,13 +40,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ResultLine]:
     ],
 )
 def test_an_entry_is_held_to_the_spelling_that_it_names(results, case, outcome, words):
-    """A departure that is one spelling's is explained only while the other one conforms."""
+    """A deviation that names another spelling is stale unless that spelling conforms."""
     assert results[case].outcome == outcome
     assert words in results[case].message
 
 
 def test_what_an_adapter_does_itself_is_recorded(results):
-    """Help is the result's of the call that it was given in, and of no other."""
+    """Help is recorded for the call in which the adapter gave it, and for no other."""
     assert tuple(results["picks-rows"].helped) == ("rolls the rows of the table",)
     table = np.eye(3, dtype=np.float32)
     lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
@@ -62,7 +62,7 @@ def test_what_an_adapter_does_itself_is_recorded(results):
 
 
 def test_help_is_counted_by_backend():
-    """A line counts once a result, whatever an adapter sent; passes are told apart."""
+    """Each help line counts once for each result, and passed results are counted separately."""
     other = case("embedding/lookup/other")
     lines = [
         case(),
@@ -78,7 +78,7 @@ def test_help_is_counted_by_backend():
 
 
 def test_the_page_says_what_an_adapter_sets_and_does():
-    """Both stand where the backends are listed, and nothing in them is markup."""
+    """The page shows a backend's settings and help, with markup escaped."""
     settings = {"wide": f"True {HOSTILE}"}
     lines = [case(), result("acme", helped=("cuts rows", HOSTILE))]
     text = render_html([run(lines, [info("acme", settings=settings)])])

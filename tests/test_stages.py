@@ -1,4 +1,4 @@
-"""A departure is blamed on the first stage that shows it, and on nobody by guesswork."""
+"""A departure is blamed on the first stage that shows it, and unknown stages are named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def failed(backend: str, kind: str = "wrong-value", **more: Any) -> Any:
 
 
 def blame(made: Run, backend: str = "runtime") -> str:
-    """Say where the departure of a backend was first seen."""
+    """Return where a backend's departure was first seen."""
     merged = merge([made])
     (finding,) = (found for found in merged.findings if found.backend == backend)
     found = Stages(merged).blame(finding)
@@ -64,13 +64,13 @@ def blame(made: Run, backend: str = "runtime") -> str:
     ],
 )
 def test_the_first_stage_that_shows_it_is_named(source: Any, export: Any, said: str) -> None:
-    """The walk back ends where a stage did right, and passes those that tell nothing."""
+    """The first departing stage is named, back to one that did right; unknown ones are skipped."""
     made = run([case(), source, export, failed("runtime")], chain(*CHAIN))
     assert blame(made) == said
 
 
 def test_a_known_deviation_is_blamed_too() -> None:
-    """What is explained has departed all the same, here and where it comes from."""
+    """A known deviation counts as a departure in every stage."""
     known = {"deviation": {"happens": "wrong-value", "reason": "so"}}
     lines = [
         result(name, "deviated", kind="wrong-value", **known) for name in ("export", "runtime")
@@ -79,7 +79,7 @@ def test_a_known_deviation_is_blamed_too() -> None:
 
 
 def test_equal_values_are_the_same_departure_whatever_it_is_called() -> None:
-    """One that gives what the other gave has it from there, though the kinds differ."""
+    """Equal values are the same departure, even if their kinds differ."""
     seen = {"observed": {"output": {"dtype": "float32", "shape": [1], "values": [7.0]}}}
     lines = [failed("source", "accepted-invalid", **seen), failed("runtime", **seen)]
     backends = chain("source", "runtime")
@@ -89,14 +89,14 @@ def test_equal_values_are_the_same_departure_whatever_it_is_called() -> None:
 
 
 def test_a_source_says_that_it_is_one_only_of_its_own_chain() -> None:
-    """A backend that continues nobody's work has nobody else to blame, and says nothing."""
+    """A backend that is made from no other has no blame."""
     made = run([case(), failed("source")], chain("source"))
     assert blame(made, "source") == ""
     assert departures(merge([made]))[0].blame == ""
 
 
 def test_a_stage_that_was_not_run_is_named_as_unknown() -> None:
-    """What the missing stage would show is not known, nor what it was made from."""
+    """A stage that was not run is named as unknown."""
     made = run(
         [case(), failed("source"), failed("runtime")], [*chain("source"), *chain(*CHAIN)[2:]]
     )
@@ -104,13 +104,13 @@ def test_a_stage_that_was_not_run_is_named_as_unknown() -> None:
 
 
 def test_a_name_that_nobody_has_is_unknown() -> None:
-    """A misspelt `made_from` blames nobody."""
+    """A `made_from` that names no backend counts as a stage that was not run."""
     made = run([case(), failed("runtime")], [info("runtime", made_from="exprot")])
     assert blame(made) == "first here, as far as is known: run exprot beside it to know"
 
 
 def test_an_unavailable_stage_is_unknown() -> None:
-    """A stage that could not start shows nothing, and its own origin is not known."""
+    """A stage that is unavailable is unknown."""
     backends = [{"id": "export", "unavailable": "no"}, *chain(*CHAIN)[2:]]
     made = run([case(), failed("runtime")], backends)
     assert blame(made) == "first here, as far as is known: run export beside it to know"
@@ -118,7 +118,7 @@ def test_an_unavailable_stage_is_unknown() -> None:
 
 @pytest.mark.parametrize("made_from", ["runtime", "export"])
 def test_a_circle_is_cut(made_from: str) -> None:
-    """Backends that are made from one another end the walk, and none of them is a source."""
+    """If backends are made from each other, the search ends, and the source is unknown."""
     backends = [info("export", made_from=made_from), info("runtime", made_from="export")]
     made = run([case(), failed("export"), failed("runtime")], backends)
     said = "first in export, as far as is known: run what export is made from beside it to know"
@@ -126,7 +126,7 @@ def test_a_circle_is_cut(made_from: str) -> None:
 
 
 def test_a_stage_under_a_label_is_found_unless_there_are_two() -> None:
-    """The adapter that a label stands for counts; of two versions of one, neither is guessed."""
+    """A stage is found by its adapter under any label, unless two labels have that adapter."""
     labelled = [info("old", adapter="source"), *chain("source", "runtime")[1:]]
     made = run([case(), failed("old"), failed("runtime")], labelled)
     assert blame(made) == "first in source (source)"
@@ -143,7 +143,7 @@ def _runs() -> Run:
 
 
 def test_the_report_shows_it() -> None:
-    """The departures that matter most, each case and the list without a script tell the stage."""
+    """The report shows the stage for top departures, for each case, and in the list."""
     page = render_html([_runs()])
     tallied = "2 first here; 1 first in source (source)"
     assert f"Seen <bdi>{tallied}</bdi>" in page
@@ -154,7 +154,7 @@ def test_the_report_shows_it() -> None:
 
 
 def test_the_terminal_says_it_in_a_line_of_its_own() -> None:
-    """A line for each backend that continues another's work, and none for the others."""
+    """The terminal has a line of stages for each backend made from another."""
     file = io.StringIO()
     print_conformance([_runs()], Console(file=file, width=80))
     lines = [line for line in file.getvalue().splitlines() if "first" in line]

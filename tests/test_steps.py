@@ -1,4 +1,4 @@
-"""Cases of several calls, of one call done twice, and of arrays that are made in the worker."""
+"""Cases of several calls, of one call made twice, and of arrays made in the worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cases_of(folder, text):
 
 
 class Remembers:
-    """Keeps the rows of the first call of each shape of indices, and gives them ever after."""
+    """A backend that keeps the rows of the first call of each shape of indices and repeats them."""
 
     info = BackendInfo(
         id="remembers",
@@ -41,7 +41,7 @@ class Remembers:
         self.kept = {}
 
     def prepare(self, call):
-        """Return a thunk that looks up, or remembers."""
+        """Return a thunk that looks up, or repeats the kept rows."""
         inputs, shape = call.inputs, call.inputs["indices"].shape
 
         def look_up():
@@ -56,7 +56,7 @@ class Remembers:
 
 
 class InProcess:
-    """Asks a backend of this process as a worker would be asked."""
+    """A client whose worker is this process."""
 
     def __init__(self, backend):
         self.info = parse_info(describe_info(backend.info))
@@ -99,7 +99,7 @@ SEQUENCE = """
 
 
 def test_a_ladder_is_one_case_whose_steps_are_calls(tmp_path):
-    """Its lists are walked side by side, and every step knows its sizes."""
+    """A ladder is one case; its steps take the values of its lists in parallel."""
     (case,) = cases_of(tmp_path, LADDER)
     assert isinstance(case.expectation, Steps)
     assert [step.label for step in case.expectation.steps] == [
@@ -111,7 +111,7 @@ def test_a_ladder_is_one_case_whose_steps_are_calls(tmp_path):
 
 
 def test_a_step_that_owes_to_an_earlier_one_fails_by_its_name(tmp_path):
-    """A backend that remembers by the shape of the indices departs in the second step."""
+    """A step that fails because of an earlier one is named in the message."""
     reference = WorkerClient("numpy-reference")
     try:
         ladder, sequence = cases_of(tmp_path, LADDER + SEQUENCE)
@@ -131,7 +131,7 @@ def test_a_step_that_owes_to_an_earlier_one_fails_by_its_name(tmp_path):
 
 
 class Drifts(Remembers):
-    """Gives another last bit the second time that a thunk is called."""
+    """A backend whose last bit changes each time that a thunk is called."""
 
     def prepare(self, call):
         """Return a thunk that counts its calls."""
@@ -156,7 +156,7 @@ AGAIN = """
 
 
 def test_the_same_thunk_must_give_the_same_bits(tmp_path):
-    """A last bit that differs the second time is a failure, though each answer may be right."""
+    """A thunk that gives other bits the second time fails, even within the bound."""
     reference = WorkerClient("numpy-reference")
     try:
         (case,) = cases_of(tmp_path, AGAIN)
@@ -182,7 +182,10 @@ LARGE = """
 
 
 def test_a_large_call_is_made_in_the_worker_and_judged_by_its_places(tmp_path, monkeypatch):
-    """The arrays never travel; a place that differs fails, and too little memory is a reason."""
+    """A large call's arrays are made in the worker, and its answer is checked at some places.
+
+    Without enough memory the result is `not-run`.
+    """
     (case,) = cases_of(tmp_path, LARGE)
     (wrong,) = cases_of(tmp_path, LARGE.replace("48, 6", "48, 7"))
     worker = WorkerClient("numpy-reference")
@@ -218,14 +221,14 @@ def test_a_large_call_is_made_in_the_worker_and_judged_by_its_places(tmp_path, m
     ],
 )  # fmt: skip
 def test_mistakes_in_steps_are_told(tmp_path, text, complaint):
-    """What a ladder, a sequence or a large case must say is said where it lacks."""
+    """Mistakes in a ladder, a sequence or a large case are reported."""
     with pytest.raises(SpecError) as error:
         cases_of(tmp_path, text)
     assert complaint in str(error.value)
 
 
 def test_an_option_an_input_and_an_expectation_may_be_absent(tmp_path):
-    """A matrix leaves them out by the word `absent`."""
+    """The word `absent` in a matrix leaves an option or an expectation out."""
     matrix = "matrix: {padding: [absent, 0], seen: [false, true]}"
     asked = """  options: {padding_idx: $padding}
   expect: {output: [[2]], grad_weight: {$seen: {false: absent, true: [[0], [1]]}}}"""
@@ -240,7 +243,7 @@ def test_an_option_an_input_and_an_expectation_may_be_absent(tmp_path):
 
 
 def test_a_choice_may_name_another_variable(tmp_path):
-    """What is chosen by one variable is the current value of another."""
+    """A choice by one variable may be the value of another."""
     matrix = "matrix: {mode: [sum, mean], entries: [2]}"
     chosen = "{generator: full, value: {$mode: {sum: $entries, mean: 7}}}"
     text = AGAIN.replace("again: true", matrix).replace("[[2]]", chosen)

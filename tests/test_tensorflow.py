@@ -1,6 +1,7 @@
-"""What TensorFlow's adapters and LiteRT's owe the contract besides; skipped where they are absent.
+"""The adapters of TensorFlow and LiteRT: behaviour that the suite does not test.
 
-`nox -s "conformance(tensorflow-eager)"` and the like run the suite on them in their environment.
+These tests are skipped where the libraries are absent. Sessions such as `nox -s
+"conformance(tensorflow-eager)"` run them, and the suite, in their environment.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ BAGS = {"weight": TABLE, "indices": np.array([0, 1, 2]), "offsets": np.array([0,
 
 @pytest.mark.parametrize("backend", ["tensorflow-eager@cuda", "tensorflow-xla@cuda"])
 def test_a_gpu_that_is_absent_is_said(backend):
-    """Without a GPU, or without TensorFlow, there is no such backend, and a reason is given."""
+    """Without a GPU or TensorFlow, the `@cuda` backends are unavailable with a reason."""
     client = WorkerClient(backend, timeout=300)
     try:
         said = client.info.device
@@ -30,7 +31,7 @@ def test_a_gpu_that_is_absent_is_said(backend):
 
 @pytest.mark.parametrize("backend", ["tensorflow-eager", "tensorflow-xla", "litert"])
 def test_a_bag_without_entries_keeps_its_row(workers, backend):
-    """The sum of an empty bag at the end is there, and zero."""
+    """An empty bag at the end has a row of zeros."""
     answer = workers(backend).ask(Call(Operation.EMBEDDING_BAG, BAGS, {"mode": "sum"}))
     assert isinstance(answer, Answered), answer
     np.testing.assert_array_equal(answer.arrays["output"], [[4, 6], [5, 6], [0, 0]])
@@ -38,7 +39,7 @@ def test_a_bag_without_entries_keeps_its_row(workers, backend):
 
 @pytest.mark.parametrize("backend", ["tensorflow-eager", "tensorflow-xla"])
 def test_gradients_are_those_of_the_library(workers, backend):
-    """The gradient of a lookup is stored by rows, duplicates included, and trains by its sum."""
+    """The gradient of a lookup is stored by rows, with duplicates, and training uses their sum."""
     wanted = (
         *(Observation.GRAD_WEIGHT, Observation.SPARSE_GRAD_ROWS),
         *(Observation.GRAD_WEIGHT_IS_SPARSE, Observation.TRAINED_WEIGHT),
@@ -63,17 +64,17 @@ def test_gradients_are_those_of_the_library(workers, backend):
     ],
 )
 def test_what_has_no_spelling_is_said_before_the_call(workers, backend, call):
-    """An adapter that cannot express a call says so, which is no refusal."""
+    """A call that an adapter cannot express is unsupported, which does not count as a refusal."""
     assert isinstance(workers(backend).ask(call), NotSupported)
 
 
 def models(cache):
-    """Read the models on the disk, by name."""
+    """Return the cached models by path."""
     return {path: path.read_bytes() for path in (cache / "litert").glob("*.bin")}
 
 
 def test_a_damaged_model_is_converted_again(workers, cache):
-    """A model on the disk whose bytes changed is not believed, and is replaced."""
+    """A damaged model in the cache is not used, and is converted again."""
     call = Call(Operation.EMBEDDING, {"weight": TABLE, "indices": np.array([2, 0])})
     assert isinstance(workers("litert").ask(call), Answered)
     whole = models(cache)
@@ -88,7 +89,7 @@ def test_a_damaged_model_is_converted_again(workers, cache):
 
 
 def test_a_model_serves_calls_of_other_sizes(workers, cache):
-    """Sizes are open: a second call of other sizes, and the same types, needs no conversion."""
+    """A converted model is used for calls of other sizes with the same dtypes."""
     kept = []
     for rows, indices in ((TABLE, [2, 0]), (np.ones((9, 4), np.float32), [8, 8, 1])):
         call = Call(Operation.EMBEDDING, {"weight": rows, "indices": np.array(indices)})
@@ -100,7 +101,7 @@ def test_a_model_serves_calls_of_other_sizes(workers, cache):
 
 
 def test_what_the_converter_refuses_is_a_refusal(workers):
-    """LiteRT has no lookup of double precision: the converter's own words are told."""
+    """A refusal by LiteRT's converter counts as a refusal, with its own message."""
     inputs = {"weight": TABLE.astype(np.float64), "indices": np.array([2, 0])}
     answer = workers("litert").ask(Call(Operation.EMBEDDING, inputs))
     assert isinstance(answer, Rejected), answer

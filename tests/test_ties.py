@@ -1,4 +1,4 @@
-"""Where several entries hold a maximum, each split of its gradient passes, and nothing else."""
+"""If several entries hold a maximum, any split of its gradient among them passes, and no other."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from embcheck.conformance.suite.model import Tolerance, Values
 
 DTYPES = [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
 TABLE = [[2, 1], [2, 3], [2, 3], [1, 0]]
-"""In a bag of all rows, three hold the first column's maximum and two the second's."""
+"""In a bag of all rows, three rows hold the first column's maximum and two the second's."""
 UPSTREAM = [[6, 8]]
 
 
 def largest(weight, indices, upstream, observe=Observation.GRAD_WEIGHT, **options):
-    """Return a call that takes maxima."""
+    """Return a call of embedding_bag with mode max."""
     inputs = {"weight": weight, "indices": np.array(indices), "grad_output": upstream}
     return Call(Operation.EMBEDDING_BAG, inputs, {"mode": "max", **options}, (observe,))
 
 
 def all_rows(dtype=np.float32, **options):
-    """Return the call on a bag of all rows of the table."""
+    """Return such a call on one bag of all rows of `TABLE`."""
     return largest(np.array(TABLE, dtype), [[0, 1, 2, 3]], np.array(UPSTREAM, dtype), **options)
 
 
 def passes(call, got, wanted=None, tolerance=None):
-    """Whether an answer is right, beside the reference's unless something else is wanted."""
+    """Whether an answer passes; by default the reference's answer is expected."""
     name = call.observe[0]
     if wanted is None:
         wanted = NumpyReference().prepare(call)()[name]
@@ -64,21 +64,21 @@ WRONG = {
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("got", CHOICES.values(), ids=CHOICES)
 def test_every_split_among_the_largest_passes(got, dtype):
-    """One of them, another in each column, equal parts, other parts."""
+    """Any split among the largest entries passes."""
     assert passes(all_rows(dtype), got)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("got", WRONG.values(), ids=WRONG)
 def test_no_other_gradient_passes(got, dtype):
-    """Not a mean's, nor what loses, adds or misplaces some of it."""
+    """A gradient that loses, adds or misplaces some of the upstream one fails."""
     assert not passes(all_rows(dtype), got)
 
 
 @pytest.mark.parametrize("copies", [2, 3, 6, 7, 100, 5000])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=str)
 def test_copies_of_one_row_may_round_their_parts(copies, dtype):
-    """Equal parts of 7 need not add up to 7, but nearly; parts for all of the bag do not."""
+    """Parts for copies of one row may be rounded, but parts for the whole bag fail."""
     weight = np.array([[0.5], [1]], dtype)
     call = largest(weight, [[0, *[1] * copies]], np.array([[7]], dtype))
     part = dtype(7) / dtype(copies)
@@ -93,14 +93,14 @@ def test_copies_of_one_row_may_round_their_parts(copies, dtype):
 
 
 def test_six_copies_may_come_to_a_little_less_than_seven():
-    """As JAX and MLX answer: 6.9999995; but 6.999 is another number."""
+    """6.9999995 in place of 7 passes for six copies, as in JAX and MLX; 6.999 fails."""
     call = largest(np.ones((2, 1), np.float32), [[1] * 6], np.array([[7]], np.float32))
     assert passes(call, [[0], [6.9999995]])
     assert not passes(call, [[0], [6.999]])
 
 
 def test_many_rows_in_equal_parts_leave_no_room_for_a_means_gradient():
-    """Of 3,000 rows 1,000 tie: parts of 1/1,000 pass in half precision, and 1/3,000 do not."""
+    """In half precision, 1,000 equal parts pass, but the gradient of a mean of 3,000 rows fails."""
     weight = np.tile(np.array([[3], [1], [2]], np.float16), (1000, 1))
     call = largest(weight, np.arange(3000)[None], np.array([[6]], np.float16))
     assert passes(call, np.where(weight == 3, 6 / 1000, 0))
@@ -109,7 +109,7 @@ def test_many_rows_in_equal_parts_leave_no_room_for_a_means_gradient():
 
 
 def test_rows_that_tie_in_several_bags_share_what_these_hand_on():
-    """Row 1 ties with row 0 in one bag, and with row 2 in the other."""
+    """A row that ties in several bags may get any part of each bag's gradient."""
     weight = np.ones((3, 1), np.float32)
     call = largest(weight, [[0, 1], [1, 2]], np.array([[2], [16]], np.float32))
     for right in ([2, 16, 0], [0, 18, 0], [2, 0, 16], [0, 2, 16], [1, 9, 8]):
@@ -120,7 +120,7 @@ def test_rows_that_tie_in_several_bags_share_what_these_hand_on():
 
 @pytest.mark.parametrize("got", CHOICES.values(), ids=CHOICES)
 def test_a_trained_weight_shows_any_choice(got):
-    """What a step takes off is held to the same."""
+    """A trained weight may follow any valid split, and no other."""
     call = all_rows(observe=Observation.TRAINED_WEIGHT)
     weight = np.array(TABLE, np.float32)
     assert passes(call, weight - np.array(got))
@@ -129,7 +129,7 @@ def test_a_trained_weight_shows_any_choice(got):
 
 
 def test_only_a_right_expectation_stands_for_the_others():
-    """Where a case wants what is no right split, nothing but that passes."""
+    """If a case expects no valid split, only its expectation passes."""
     call = all_rows()
     wanted = np.array(WRONG["a mean's"], np.float32)
     assert passes(call, wanted, wanted)
@@ -137,28 +137,28 @@ def test_only_a_right_expectation_stands_for_the_others():
 
 
 def test_a_stated_tolerance_holds_around_what_is_stated():
-    """A case with a tolerance of its own means the choice that it writes down."""
+    """With a stated tolerance, only the split that the case states passes."""
     tolerance = Tolerance("a reason", rtol=1e-6)
     assert passes(all_rows(), CHOICES["first"], tolerance=tolerance)
     assert not passes(all_rows(), CHOICES["last"], tolerance=tolerance)
 
 
 def test_padding_takes_no_part_in_a_tie():
-    """The padding row gets nothing, though it is as large as others."""
+    """The padding row gets no part of a gradient."""
     call = all_rows(padding_idx=2)
     assert passes(call, [[3, 0], [3, 8], [0, 0], [0, 0]])
     assert not passes(call, CHOICES["equal parts"])
 
 
 def test_zeros_of_both_signs_tie():
-    """-0.0 is as large as 0."""
+    """-0.0 and 0.0 tie."""
     call = largest(np.array([[-0.0], [0]], np.float32), [[0, 1]], np.array([[4]], np.float32))
     for right in ([4, 0], [0, 4], [2, 2]):
         assert passes(call, np.reshape(right, (2, 1)))
 
 
 def test_the_first_step_of_an_optimiser_after_a_tie_is_not_judged():
-    """Which row moves by a whole step is open, so that no bound is narrow enough."""
+    """A first Adagrad step after a tie is not judged: any tied row may move by a whole step."""
     call = all_rows(observe=Observation.WEIGHT_TRAINED_BY_ADAGRAD)
     wanted = NumpyReference().prepare(call)()[call.observe[0]]
     inputs = {f"{name}_after": array for name, array in call.inputs.items()}

@@ -1,4 +1,4 @@
-"""Any backend of a run can be the baseline, from the rounds that are in the record."""
+"""Any backend of a run can be the baseline, computed from the recorded rounds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INPUTS |= {"last_level_cache_bytes": 1000, "touched_bytes": 96, "trace_sha256": 
 
 
 def _line(workload, generation, without=()):
-    """Return rounds in which each backend takes its cost, within a per cent."""
+    """Return rounds in which each backend takes its cost, with a noise below one per cent."""
     random = np.random.default_rng([generation, len(workload)])
     roles = dict.fromkeys(COSTS, "candidate") | {"torch-eager": "reference"}
     arms = {
@@ -66,7 +66,7 @@ def _line(workload, generation, without=()):
 
 @pytest.fixture(scope="module")
 def run():
-    """Return a finished run of two cells, in the second of which one backend was lost."""
+    """Return a finished run of two cells; one backend was lost in the second cell."""
     backends = tuple({"id": name, "library": name, "version": "1"} for name in COSTS)
     header = RunHeader(
         "timing", "2026-01-01T00:00:00+00:00", "0.1.0", "", {}, backends, 10, {"generations": 3}
@@ -84,7 +84,7 @@ def _ratios(lines, workload="R1"):
 
 
 def test_the_baseline_is_pytorch_or_what_is_wanted():
-    """torch-eager where it takes part, else the first; a wanted one takes part."""
+    """The baseline is torch-eager if it takes part, else the first; a chosen one is added."""
     assert choose_baseline(["numpy-reference", "torch-eager"]) == "torch-eager"
     assert choose_baseline(["jax-take", "numpy-reference"]) == "jax-take"
     assert choose_baseline(["torch-eager", "jax-take"], "jax-take") == "jax-take"
@@ -94,12 +94,12 @@ def test_the_baseline_is_pytorch_or_what_is_wanted():
 
 
 def test_without_another_baseline_nothing_changes(run):
-    """What is computed again from the rounds is what the run said."""
+    """With the run's own baseline, the computed measurements are the recorded ones."""
     assert against(run) == run.measurements == against(run, "torch-eager")
 
 
 def test_every_pair_has_its_ratio(run):
-    """Of two backends, either is the baseline of the other, with inverse ratios and verdicts."""
+    """Two backends as each other's baseline have inverse ratios and verdicts."""
     assert baselines(run) == ["torch-eager", "quick", "slow"]
     lines = _ratios(against(run, "quick"))
     assert lines["quick", "reference"].ratio == 1.0
@@ -113,14 +113,14 @@ def test_every_pair_has_its_ratio(run):
 
 
 def test_the_repeat_stays_what_was_timed(run):
-    """The A/A row is the run's own baseline against itself, whichever baseline is chosen."""
+    """The A/A row stays that of the run's own baseline, whichever baseline is chosen."""
     own, other = (_ratios(against(run, name))["torch-eager", "a/a"] for name in (None, "slow"))
     assert (own.ratio, own.ratio_low) == (other.ratio, other.ratio_low)
     assert own.ratio == pytest.approx(1, abs=0.01)
 
 
 def test_a_cell_without_the_baseline_has_no_ratios(run):
-    """A backend that was lost in a cell cannot be the baseline there, and that is said."""
+    """A cell in which the baseline was lost has no ratios, and says so."""
     lines = _ratios(against(run, "slow"), "T22")
     assert lines["quick", "candidate"].ratio is None
     assert lines["quick", "candidate"].verdict == "INCONCLUSIVE"
@@ -129,7 +129,7 @@ def test_a_cell_without_the_baseline_has_no_ratios(run):
 
 
 def test_what_cannot_be_the_baseline_is_told(run):
-    """Neither what was not timed, nor rounds that are none, end in a traceback."""
+    """A backend that was not timed, and invalid rounds, are refused with a RecordError."""
     with pytest.raises(RecordError, match="'nosuch' was not timed; timed were: torch-eager, quick"):
         against(run, "nosuch")
     with pytest.raises(RecordError, match="it holds no rounds"):
@@ -149,7 +149,7 @@ def _write(run, folder):
 
 
 def test_the_command_shows_any_baseline(tmp_path, run):
-    """Table, pairs and JSON have the same numbers; a wrong name is a usage error."""
+    """The command's table, pairs and JSON have the same ratios to a chosen baseline."""
     _write(run, tmp_path)
     call = lambda *words: CliRunner().invoke(command, [str(tmp_path), *words])  # noqa: E731
     text = call("--baseline", "quick").stdout
@@ -175,7 +175,7 @@ def test_the_command_shows_any_baseline(tmp_path, run):
 
 
 def test_runs_of_several_baselines_are_told_apart(run):
-    """Rows of one cell with ratios to different baselines say which they are."""
+    """Rows of one cell with ratios to different baselines name them."""
     other = rebased([run], "quick")[0]
     later = replace(run.header, started="2026-01-02T00:00:00+00:00")
     other.header = later
@@ -192,7 +192,7 @@ def test_runs_of_several_baselines_are_told_apart(run):
 
 @pytest.mark.browser
 def test_the_page_shows_what_the_terminal_shows(tmp_path, run):
-    """For each baseline, the page's ratios, intervals and verdicts are those of the command."""
+    """For each baseline, the page's ratios, intervals and verdicts are the command's."""
     with chromium(tmp_path / "profile") as window, report_opener(window, tmp_path) as show:
         from selenium.webdriver.support.ui import Select  # noqa: PLC0415  (optional)
 
@@ -219,7 +219,7 @@ def _told(line):
 
 
 def test_a_page_of_one_backend_has_no_choice(run):
-    """There is nothing to choose where one backend was timed, or nothing can be computed."""
+    """A page without rounds has no choice of baselines."""
     assert 'id="baseline"' in render_html([run])
     plain = Run(run.header)
     plain.measurements = run.measurements

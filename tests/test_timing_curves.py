@@ -1,4 +1,4 @@
-"""Scaling curves: their files, their points, their picture, and who overtakes whom."""
+"""Scaling curves: their files, points, pictures and crossovers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _load(tmp_path, text):
 
 
 def test_the_shipped_curves_cover_every_size():
-    """Rows, dim, batch, pooling, skew and threads vary, in every profile."""
+    """The shipped curves vary rows, columns, bags, bag size, skew and threads, in every profile."""
     found = load_curves(curve_files())
     axes = {curve.axis for curve in found.values()}
     assert axes == {"rows", "columns", "bags", "bag_size", "zipf", "threads"}
@@ -45,7 +45,7 @@ def test_the_shipped_curves_cover_every_size():
 
 
 def test_a_point_is_a_workload_of_its_own(tmp_path):
-    """A point has the value in its name and its sizes, and traces that rotate."""
+    """A point is a workload with the value in its name, and rotating traces."""
     small, large = points_of(_load(tmp_path, CURVE)["TINY"], "quick")
     assert (small.id, large.id) == ("TINY=10", "TINY=100")
     profile = large.profiles["quick"]
@@ -56,7 +56,7 @@ def test_a_point_is_a_workload_of_its_own(tmp_path):
 
 
 def test_threads_go_up_to_the_cores(tmp_path, monkeypatch):
-    """Values beyond the cores are left out; as many as there are stand for all of them."""
+    """Thread counts beyond the cores are replaced by one point for all cores."""
     monkeypatch.setattr(curves, "cores", lambda: 6)
     text = CURVE.replace("axis: rows", "axis: threads").replace("[10, 100]", "[1, 2, 4, 8]")
     points = points_of(_load(tmp_path, text.replace("columns: 4", "rows: 9, columns: 4"))["TINY"],
@@ -65,7 +65,7 @@ def test_threads_go_up_to_the_cores(tmp_path, monkeypatch):
 
 
 def test_skew_begins_with_a_uniform_trace(tmp_path):
-    """An exponent of 0 is no Zipf law."""
+    """A skew of 0 is a uniform trace rather than a Zipf law."""
     text = CURVE.replace("axis: rows", "axis: zipf").replace("[10, 100]", "[0, 1.5]")
     points = points_of(_load(tmp_path, text)["TINY"], "quick")
     assert [point.trace.zipf for point in points] == [None, 1.5]
@@ -80,13 +80,13 @@ def test_skew_begins_with_a_uniform_trace(tmp_path):
     ],
 )
 def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
-    """A wrong curve is refused with file, line and column."""
+    """A mistake in a curve is reported with file, line and column."""
     with pytest.raises(SpecError, match=r"c\.yaml:\d+:\d+: .*" + words):
         _load(tmp_path, CURVE.replace(old, new, 1))
 
 
 def rounds(curve, value, **milliseconds):
-    """Return the rounds of a point in which each backend's calls take so long."""
+    """Return the rounds of a point, given each backend's milliseconds per call."""
     roles = ["reference", *["candidate"] * 9]
     arms = {name: arm_record(name, role) for name, role in zip(milliseconds, roles, strict=False)}
     blocks = {name: [[found / 1e3, 0, 0, 0, 0, 0]] * 2 for name, found in milliseconds.items()}
@@ -95,12 +95,12 @@ def rounds(curve, value, **milliseconds):
 
 
 def points(*lines):
-    """Return points as a crossover takes them."""
+    """Return points in the form that `crossovers` takes."""
     return [(float(key[0].split("=")[1]), record) for key, record in group(lines).items()]
 
 
 def test_a_crossover_is_named_between_decided_points():
-    """Where one of two is faster below and the other above, the crossing is interpolated."""
+    """A crossover between two decided points is interpolated."""
     found = crossovers(
         points(rounds("X", 1, a=1, b=4), rounds("X", 10, a=2, b=2), rounds("X", 100, a=4, b=1)),
         ["a", "b"],
@@ -112,7 +112,7 @@ def test_a_crossover_is_named_between_decided_points():
 
 
 def test_no_crossover_without_a_difference():
-    """A pair that is the same at one end, or never changes places, does not cross."""
+    """Backends that are alike at one end, or where one is missing, have no crossover."""
     same = points(rounds("X", 1, a=1, b=1.01), rounds("X", 10, a=1, b=2))
     assert crossovers(same, ["a", "b"]) == []
     missing = points(rounds("X", 1, a=1, b=2), rounds("X", 10, a=1))
@@ -120,7 +120,7 @@ def test_no_crossover_without_a_difference():
 
 
 def measurement(value, backend, role, nanoseconds, ratio):
-    """Return a point's measurement."""
+    """Return the measurement of a point."""
     return Measurement(
         f"ROWS={value}", backend, "rotating", 2, nanoseconds, ratio, ratio and ratio * 0.9,
         ratio and ratio * 1.1, "SLOWER", 0.1, role,
@@ -128,7 +128,7 @@ def measurement(value, backend, role, nanoseconds, ratio):
 
 
 def test_a_curve_is_drawn_with_intervals():
-    """Points lie from left to right, higher for more time; whiskers span the ratio's interval."""
+    """Points are drawn by value and time, and whiskers show the interval of the ratio."""
     lines = [
         measurement(1000, "a", "reference", 10.0, 1.0),
         measurement(1000, "b", "candidate", 20.0, 2.0),
@@ -149,7 +149,7 @@ def test_a_curve_is_drawn_with_intervals():
 
 
 def test_other_workloads_are_no_points():
-    """Only a name with a number behind `=` is a point; anything else is left alone."""
+    """Only a workload whose name ends with `=` and a number is a point."""
     for name in ("R1", "ROWS=", "ROWS=x", "ROWS=nan"):
         line = Measurement(name, "a", "hot", 1, 1.0, 1.0, 1.0, 1.0, "SAME", 0.1)
         assert point_of(line) is None

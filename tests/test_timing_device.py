@@ -1,4 +1,4 @@
-"""Device time is recorded beside host time; tested with a simulated device."""
+"""Device time beside host time, with a simulated device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALL = Call(
 
 
 class Clock:
-    """Writes down what it is asked for."""
+    """A clock that records its calls."""
 
     def __init__(self):
         self.log = []
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Fake:
-    """A backend whose device works at once."""
+    """A backend with a simulated device that works at once."""
 
     info = NumpyReference.info
 
@@ -50,7 +50,7 @@ class Fake:
 
 @pytest.mark.parametrize("flush", [True, False])
 def test_caches_are_flushed_outside_the_marks(flush):
-    """A cold call is preceded by a flush; the device is busy before the first mark."""
+    """Caches are flushed before the device time is taken, and the device is busy by then."""
     backend = Fake()
     seconds, states = device_seconds(backend, CALL, 2, flush=flush)
     once = [*["flush"] * flush, "occupy", "start", "call", "stop"]
@@ -60,19 +60,19 @@ def test_caches_are_flushed_outside_the_marks(flush):
 
 
 def test_an_adapter_without_a_clock_says_so():
-    """Where an adapter has no clock of its device there is no figure, but a reason."""
+    """An adapter without a clock of its device raises Unsupported."""
     with pytest.raises(Unsupported, match="numpy-reference has no clock of its device"):
         device_seconds(NumpyReference(), CALL, 1, flush=False)
 
 
 def record(device):
-    """Return the rounds of a cell with what was read of a device."""
+    """Return the record of a cell with what was read of a device."""
     arms = {"x": arm_record("x", "candidate", device=device)}
     return CellRecord([RoundsLine("R1", "hot", 1, 0, "x", {}, arms, ())])
 
 
 def test_throttling_is_flagged():
-    """The state before and after names what lowered the clocks; the time has its own figures."""
+    """Device times and reasons for throttling are recorded; without a clock the reason is."""
     seconds, state = device_seconds(OnDevice(), CALL, 3, flush=True)
     read = record({"device_seconds": seconds, "state": state})
     found, _ = device_figures(read, "x", "candidate")
@@ -86,7 +86,7 @@ def test_throttling_is_flagged():
 
 
 def test_what_nvidia_smi_prints_is_read():
-    """Clocks are numbers; bits of the reasons that slow a device down are named, others not."""
+    """Clocks and throttle reasons are read from the output of nvidia-smi."""
     read_state = pytest.importorskip("embcheck.backends.on_torch.device").read_state
     state = read_state("1410, 1980, 2619, 0x0000000000000044\n")
     assert state == {

@@ -1,4 +1,4 @@
-"""Bytes, rates and shares are right for calls that can be counted by hand."""
+"""Bytes, rates and shares of ceilings, on calls that can be counted by hand."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ MOVED = {"logical": 2000.0, "padded": 3000.0, "compulsory": 1000.0, "touched": 5
 
 
 def call(indices, columns=16, observe=("output",), operation=Operation.EMBEDDING, **inputs):
-    """Return a call on ten rows of float32."""
+    """Return a call on a table of ten rows of float32."""
     weight = np.ones((10, columns), np.float32)
     arrays = {"weight": weight, "indices": np.array(indices), **inputs}
     return Call(operation, arrays, {"mode": "sum"} if operation.is_bag else {}, observe)
 
 
 def test_a_lookup_is_counted_three_ways():
-    """Three lookups of two rows of 64 bytes: rows, indices and output, by hand."""
+    """The logical, compulsory and touched bytes of a lookup are as counted by hand."""
     found = traffic(call([1, 1, 2]))
     assert found.logical == found.padded == 3 * 64 + 3 * 8 + 3 * 64
     assert found.compulsory == 2 * 64 + 3 * 8 + 3 * 64
@@ -51,13 +51,13 @@ def test_a_lookup_is_counted_three_ways():
 
 
 def test_a_row_that_straddles_lines_is_padded():
-    """Rows of 48 bytes lie in 1, 2, 2 and 1 lines of 64."""
+    """Padded bytes count all cache lines that a row touches."""
     found = traffic(call([0, 1, 2, 3], columns=12))
     assert found.padded - found.logical == 6 * 64 - 4 * 48
 
 
 def test_bags_write_one_row_each():
-    """Two bags by offsets, one of them empty, with weights: the output is two rows."""
+    """A bag writes one row, also if it is empty."""
     weights = np.ones(3, np.float32)
     offsets = np.array([0, 3])
     found = traffic(
@@ -68,7 +68,7 @@ def test_bags_write_one_row_each():
 
 
 def test_a_gradient_moves_the_whole_table_and_a_step_its_rows():
-    """A dense gradient is written as large as the table; a sparse step writes the touched rows."""
+    """A dense gradient writes the whole table; a training step only the touched rows."""
     forward = traffic(call([1, 1, 2])).compulsory
     dense = traffic(call([1, 1, 2], observe=("output", "grad_weight"))).compulsory
     step = traffic(call([1, 1, 2], observe=("output", "trained_weight"))).compulsory
@@ -77,7 +77,7 @@ def test_a_gradient_moves_the_whole_table_and_a_step_its_rows():
 
 
 def line(role="candidate", nanoseconds=100.0):
-    """Return a measurement as a cell gives it."""
+    """Return a measurement of a cell."""
     details = TimingDetails(times=CallTimes(nanoseconds, None, nanoseconds, nanoseconds))
     return Measurement(
         "R1", role, "hot", 1, 1.0, 0.5, 0.4, 0.6, "FASTER", 0.1, role, details=details
@@ -85,7 +85,7 @@ def line(role="candidate", nanoseconds=100.0):
 
 
 def rounds(ceiling=CEILING, forward=True, peak=7, generation=0, moved=MOVED):
-    """Return what a generation read of that cell."""
+    """Return what one generation recorded of that cell."""
     arms = {
         role: arm_record(role, role, memory={"peak_bytes": peak})
         for role in ("candidate", "sentinel")
@@ -95,7 +95,7 @@ def rounds(ceiling=CEILING, forward=True, peak=7, generation=0, moved=MOVED):
 
 
 def test_rates_are_shares_of_the_best_ceiling():
-    """1,000 compulsory bytes in 100 ns are 10 GB/s: half of the gather, all of the copy."""
+    """Rates are bytes by time, and shares are relative to the best ceiling of all generations."""
     slow = Ceiling(Rate(GB, "slow"), Rate(GB, "slow"), GB, STREAMS)
     read = [rounds(slow), rounds(peak=9, generation=1)]
     found, sentinel = with_figures([line(), line("sentinel")], read)
@@ -120,14 +120,14 @@ def test_rates_are_shares_of_the_best_ceiling():
     ],
 )
 def test_a_rate_that_no_machine_has_is_named(moved, forward, limits, faults):
-    """Over 105 % of the limit is a fault, but for gradients, or where a second look gives more."""
+    """A rate over 105 % of the limit is impossible, except for gradients or a higher new limit."""
     read = [rounds(forward=forward, moved={**MOVED, "compulsory": moved})]
     lines = with_figures([line()], read)
     assert len(impossible(lines, read, limits)) == faults
 
 
 def test_without_a_ceiling_there_are_rates():
-    """Where nothing was measured of the machine, a rate has no share and no limit."""
+    """Without a ceiling, rates have no shares and no limit."""
     read = [rounds(None)]
     (found,) = with_figures([line()], read)
     assert found.details.rates.compulsory_gb_per_s == pytest.approx(10)
@@ -136,7 +136,7 @@ def test_without_a_ceiling_there_are_rates():
 
 
 def test_ceilings_are_measured(monkeypatch):
-    """Every rate is there, positive, and says how it came about."""
+    """Ceilings are measured as positive rates, each with how it was measured."""
     monkeypatch.setattr(ceilings.machine, "last_level_cache_bytes", lambda: 100_000)
     streams = ceilings.measure_streams(2, looks=1)
     assert streams.array_bytes >= 4 * 100_000
@@ -149,7 +149,7 @@ def test_ceilings_are_measured(monkeypatch):
 
 
 def test_a_ceiling_gathers_the_rows_of_the_cell():
-    """Rows recur as in the traces; where those are short, as many random rows as are needed."""
+    """A ceiling gathers the rows of the traces, or random rows if the traces are short."""
     traces = [np.zeros((300, 10), np.int32), np.ones(2000, np.int32), np.ones(3, np.int32)]
     found = ceilings.gather_indices(500, traces)
     assert [set(rows.tolist()) for rows in found] == [{0}, {1}]
@@ -160,7 +160,7 @@ def test_a_ceiling_gathers_the_rows_of_the_cell():
 
 
 def test_memory_counts_from_the_mark():
-    """A process that takes 64 MB after the mark has a peak of at least that much more."""
+    """Peak memory counts from the mark."""
     code = "import sys; input(); x = bytearray(b'1') * 2**26; print(len(x), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -188,7 +188,7 @@ WORKLOAD = tiny_workload(
 
 @pytest.mark.parametrize(("rate", "code"), [(1e12, ExitCode.CONFORMS), (1.0, ExitCode.HARNESS)])
 def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
-    """A run whose figures exceed the ceiling, twice measured, ends with a fault of the harness."""
+    """A run whose rate exceeds the limit twice ends with a fault of the harness."""
     looked = []
     way = Rate(rate, "a test")
 
@@ -213,7 +213,7 @@ def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
 
 
 def test_a_share_over_a_ceiling_is_the_ceilings_fault():
-    """Such a share is not shown as if it were fine; that the ceiling is too low is said instead."""
+    """A share far over 100 % is not shown; a note says that the ceiling was measured too low."""
     shares = Shares(1.39, 1.05, 1.0, "np.take", 1.0, "np.copyto")
     details = TimingDetails(shares=shares)
     line = Measurement("T2", "a", "hot", 2, 1.0, 1.0, 1.0, 1.0, "SAME", 0.1, details=details)
@@ -222,13 +222,13 @@ def test_a_share_over_a_ceiling_is_the_ceilings_fault():
 
 
 def test_threads_gather_at_their_own_pace():
-    """The slowest of threads that begin together counts, per call."""
+    """Threads that begin together are timed by the slowest of them."""
     waits = [partial(time.sleep, seconds) for seconds in (0.001, 0.003)]
     assert 0.003 <= ceilings.seconds_together(waits, 2) < 1
 
 
 def test_a_backends_own_gather_is_a_ceiling_and_no_limit(tmp_path, monkeypatch):
-    """In a lookup, nothing is faster than the best backend; but the limit ignores what it says."""
+    """A backend faster than the measured gather becomes the ceiling, but not the limit."""
     way = Rate(1e3, "slow")
     monkeypatch.setattr(limits, "measure_streams", lambda *_: Streams(1, 1, 1, *[way] * 3))
     for name in ("measure_gather", "measure_hot_copy"):

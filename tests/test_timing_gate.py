@@ -1,4 +1,4 @@
-"""No figure without a right answer, computed afresh: the zoo before the clock."""
+"""The gate: no backend is timed without a right answer that its calls compute."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TRAINING = (
 SETTINGS = TimingSettings(generations=1, block_seconds=0.0005, timeout=60.0, ceilings=False)
 THREE = replace(SETTINGS, generations=3)
 STORED = ["torch-ao", "onnxruntime-int8"]
-"""Backends that look up in stored tables only."""
+"""Backends that look up in quantized tables only."""
 BOTH = ["numpy-reference", "zoo-prints"]
 
 
@@ -72,7 +72,7 @@ DECEIVERS = {
     "zoo-remembers-frozen": "remembered, not computed",
     "zoo-hands-out-futures": "before its answer existed: it follows an index that was changed",
     "zoo-copies-into-futures": "ms before its answer existed",
-    # Filled in time or not, that is chance: both are seen for what they are.
+    # Whether it is filled in time is chance, so there are two possible reasons.
     "zoo-fills-later": ("before its answer existed: its bytes changed", "the answer is wrong"),
     "zoo-fills-the-same": "before its answer existed: its bytes changed afterwards",
     "zoo-evaluates-when-read": "only when it is first read",
@@ -87,13 +87,13 @@ DECEIVERS = {
 
 @pytest.fixture(scope="module")
 def zoo_run(tmp_path_factory):
-    """One run over all backends that would deceive a clock."""
+    """Time all deceiving backends in one run; return exit code, run and measurements."""
     return _time(tmp_path_factory.mktemp("zoo"), *DECEIVERS, "zoo-reads-slowly")
 
 
 @pytest.mark.parametrize(("backend", "words"), DECEIVERS.items())
 def test_a_backend_that_deceives_gets_no_figure(zoo_run, backend, words):
-    """A wrong, remembered, late or missing answer is named instead of a number."""
+    """A backend with a wrong, remembered, late or missing answer is NOT TIMED, with the reason."""
     deceiver = zoo_run[2][backend, "candidate"]
     assert deceiver.verdict == "NOT TIMED"
     told = (words,) if isinstance(words, str) else words
@@ -102,14 +102,14 @@ def test_a_backend_that_deceives_gets_no_figure(zoo_run, backend, words):
 
 
 def test_who_reads_slowly_is_timed(zoo_run):
-    """To bring an answer home may take long, and each time otherwise: it exists all the same."""
+    """A backend whose answers take long to read, with varying times, is timed."""
     line = zoo_run[2]["zoo-reads-slowly", "candidate"]
     assert line.ns_per_lookup > 0
     assert line.details.gate.suspected_once == 0
 
 
 def test_the_others_go_on(zoo_run):
-    """Whatever happens to one backend, the reference and its second name are timed."""
+    """Whatever happens to other backends, the reference and its A/A row are timed."""
     code, run, lines = zoo_run
     assert code == run.footer.exit_code == ExitCode.HARNESS
     assert lines["numpy-reference", "reference"].ns_per_lookup > 0
@@ -117,7 +117,7 @@ def test_the_others_go_on(zoo_run):
 
 
 def test_what_a_backend_does_not_declare_is_not_timed(tmp_path):
-    """A workload beyond a backend's capabilities is NOT TIMED with the reason, and no failure."""
+    """A workload beyond a backend's capabilities is NOT TIMED, and no failure."""
     code, _, lines = _time(tmp_path, "zoo-undeclared", texts=[TRAINING])
     assert code == ExitCode.CONFORMS
     assert lines["zoo-undeclared", "candidate"].verdict == "NOT TIMED"
@@ -127,7 +127,7 @@ def test_what_a_backend_does_not_declare_is_not_timed(tmp_path):
 
 
 def test_an_unavailable_backend_is_recorded(tmp_path):
-    """What cannot run here is in the header, without a line, and the exit code says so."""
+    """An unavailable backend is in the header but has no measurement, and the exit code is 2."""
     code, run, lines = _time(tmp_path, "zoo-unavailable")
     assert code == ExitCode.USAGE
     assert "unavailable" in run.header.backends[1]
@@ -136,14 +136,14 @@ def test_an_unavailable_backend_is_recorded(tmp_path):
 
 
 def test_an_adapter_that_breaks_is_a_fault_of_the_harness(tmp_path):
-    """An adapter whose answers are no arrays is NOT TIMED, with the exit code for such faults."""
+    """An adapter whose answers are no arrays is NOT TIMED, and the exit code is 3."""
     code, _, lines = _time(tmp_path, "zoo-wrong-type")
     assert code == ExitCode.HARNESS
     assert lines["zoo-wrong-type", "candidate"].message.startswith("errored: ")
 
 
 def test_missing_data_leaves_the_workload_untimed(tmp_path, monkeypatch):
-    """Where the real table is not installed, every line says what would bring it."""
+    """Without its real table, a workload is NOT TIMED, and says how to install it."""
 
     def load(name):
         raise Missing(f"{name} is not installed: pip install it")
@@ -159,7 +159,7 @@ def test_missing_data_leaves_the_workload_untimed(tmp_path, monkeypatch):
 
 
 def test_a_measurement_says_what_it_rests_on(tmp_path):
-    """Raw rounds, the trace's digest, the life cycle and the noise stand beside each figure."""
+    """A measurement's details have rounds, digests of traces, preparation and noise."""
     _, run, lines = _time(tmp_path, "zoo-slow-first-call", settings=THREE)
     line = lines["zoo-slow-first-call", "candidate"]
     assert line.first_call_seconds >= 0.3
@@ -180,7 +180,7 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
 
 
 def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
-    """What was made for a twin or another cell is not found; a later generation finds its own."""
+    """The first generation prepares without caches of others; later generations find its own."""
     workloads = _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: TINY2"))
     settings = replace(SETTINGS, generations=2)
     run_timing(["zoo-compiles-once"], workloads, tmp_path / "out", settings)
@@ -198,7 +198,7 @@ def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
 
 
 def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
-    """A backend that keeps a core busy while others are timed leaves the verdicts open, and why."""
+    """A backend that uses a core while others are timed makes the verdicts INCONCLUSIVE."""
     _, _, lines = _time(tmp_path, "zoo-spins-while-idle")
     line = lines["zoo-spins-while-idle", "candidate"]
     assert line.verdict == "INCONCLUSIVE"
@@ -206,7 +206,7 @@ def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
 
 
 def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
-    """The full profile rotates eight traces over a larger table, each judged, on one core."""
+    """A cold cell rotates eight traces over a table larger than the cache, on one thread."""
     settings = replace(SETTINGS, profile="full")
     monkeypatch.setattr(machine, "last_level_cache_bytes", lambda: 32_000)
     code, _, lines = _time(tmp_path, settings=settings)
@@ -220,7 +220,7 @@ def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
 
 
 def test_without_the_definition_the_first_backend_is_the_reference(tmp_path):
-    """Ratios are taken to the first backend named where numpy-reference does not take part."""
+    """Without numpy-reference, ratios are to the first backend."""
     workloads = _workloads(tmp_path)
     run_timing(["zoo-slow-first-call", "zoo-prints"], workloads, tmp_path / "out", SETTINGS)
     (run,) = read_runs(tmp_path / "out")
@@ -234,7 +234,7 @@ def test_without_the_definition_the_first_backend_is_the_reference(tmp_path):
 
 
 def test_the_next_backend_stands_in_for_a_reference_that_fails(tmp_path):
-    """Where the reference does not pass the gate, ratios of that cell are taken to the next."""
+    """If the reference does not pass the gate, ratios of that cell are to the next backend."""
     workloads = _workloads(tmp_path)
     run_timing(["zoo-wrong-row", "numpy-reference"], workloads, tmp_path / "out", SETTINGS)
     (run,) = read_runs(tmp_path / "out")
@@ -249,7 +249,7 @@ def test_the_next_backend_stands_in_for_a_reference_that_fails(tmp_path):
 
 
 def test_an_interruption_leaves_what_was_read(tmp_path):
-    """Ctrl-C in the second generation leaves a readable, partial record that decides nothing."""
+    """An interrupted run is a partial record that decides nothing."""
     run = _interrupt(tmp_path, before=3)
     assert run.partial
     assert [(line.workload, line.generation) for line in run.rounds] == [
@@ -263,7 +263,7 @@ def test_an_interruption_leaves_what_was_read(tmp_path):
 
 
 def test_an_interrupted_run_is_taken_up(tmp_path):
-    """A resumed run keeps what was read before, adds the rest, and ends like any other."""
+    """A resumed run keeps the earlier rounds and adds the missing ones."""
     before = _interrupt(tmp_path, before=3)
     begun = []
     code = _resume(tmp_path, told=begun.append)
@@ -280,7 +280,7 @@ def test_an_interrupted_run_is_taken_up(tmp_path):
 
 
 def test_another_run_is_not_taken_up(tmp_path):
-    """What was begun with other settings or backends is not gone on with, and why is said."""
+    """A run with other settings or backends is not resumed, and the difference is named."""
     _interrupt(tmp_path, before=1)
     with pytest.raises(CannotResume, match="seed: 0, 1"):
         _resume(tmp_path, settings=replace(THREE, seed=1))
@@ -291,7 +291,7 @@ def test_another_run_is_not_taken_up(tmp_path):
 
 
 def test_figures_can_be_computed_again(tmp_path):
-    """The measurements of a record follow from its rounds, to the last digit."""
+    """A record's measurements can be computed from its rounds, to the last digit."""
     _, run, _ = _time(tmp_path, "zoo-prints", settings=THREE)
     backends = [str(info["id"]) for info in run.header.backends]
     again = measurements(run.rounds, backends, run.header.settings["generations"])
@@ -300,7 +300,7 @@ def test_figures_can_be_computed_again(tmp_path):
 
 
 def test_the_same_seed_visits_in_the_same_order(tmp_path):
-    """Two runs of one seed have the same orders of rounds and the same traces."""
+    """Runs with the same seed have the same orders of rounds and the same traces."""
     two = replace(SETTINGS, generations=2)
     runs = [_time(tmp_path / name, "zoo-prints", settings=two)[1] for name in "ab"]
     for first, second in zip(*(run.rounds for run in runs), strict=True):
@@ -310,11 +310,11 @@ def test_the_same_seed_visits_in_the_same_order(tmp_path):
 
 
 def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
-    """An A/A row that is SLOWER by half is the margin of all other cells, in the record."""
+    """An A/A row that is SLOWER by half widens the margin of all cells."""
     real = raw.describe
 
     def describe(timed):
-        """Return the line with times that are the same in every round, and no noise."""
+        """Return the line with the same times in every round, and no noise."""
         line = real(timed)
         slow = 1.5 if timed.cell.workload.id == "TINY" else 1.0
         factors = {"numpy-reference (a/a)": slow, "zoo-prints (candidate)": 0.8}
@@ -341,7 +341,7 @@ def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
 
 
 def test_a_hog_of_threads_is_named(tmp_path):
-    """A backend whose threads are more than the cell allows is INCONCLUSIVE, and says so."""
+    """A backend with more threads than the cell allows is INCONCLUSIVE, with that reason."""
     _, _, lines = _time(tmp_path, "zoo-hogs-threads")
     line = lines["zoo-hogs-threads", "candidate"]
     assert line.verdict == "INCONCLUSIVE"
@@ -353,7 +353,7 @@ HALF = WORKLOAD.replace("dtype: float32", "dtype: float16")
 
 
 def test_a_silent_change_of_dtype_is_named(tmp_path):
-    """A backend that widens float16 to float32 answers more precisely, and gets no figure."""
+    """A backend that widens float16 to float32 is NOT TIMED."""
     _, _, lines = _time(tmp_path, "zoo-widens-silently", texts=[HALF])
     line = lines["zoo-widens-silently", "candidate"]
     assert line.verdict == "NOT TIMED"
@@ -384,14 +384,14 @@ def _resume(tmp_path, backends=(), settings=THREE, told=lambda _: None):
 
 
 def to_json(line):
-    """Return a line as a record holds it."""
+    """Return a line as it is recorded."""
     return json.loads(json.dumps(to_json_data(line)))
 
 
 def test_a_stored_table_is_timed_beside_the_table_in_floats(tmp_path):
-    """Judged by its scheme, with the bytes of its codes; where another scheme was used, not at all.
+    """A quantized backend is timed with the bytes of its codes; another scheme is NOT TIMED.
 
-    ONNX Runtime stores the whole table by one scale, also where each row is asked to have its own.
+    ONNX Runtime uses one scale for the whole table, even if each row should have its own.
     """
     pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
@@ -410,7 +410,7 @@ def test_a_stored_table_is_timed_beside_the_table_in_floats(tmp_path):
 
 
 def test_the_scheme_of_stored_tables_can_be_chosen(tmp_path):
-    """A backend that lacks it is not timed."""
+    """The scheme can be chosen, and a backend without it is not timed."""
     pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
     settings = replace(SETTINGS, scheme="uint8-table")
@@ -421,7 +421,7 @@ def test_the_scheme_of_stored_tables_can_be_chosen(tmp_path):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_bounds_of_some_rows_are_those_of_the_whole_table(name):
-    """A bound is computed from what its levels follow from: the rows, and the ends of a table."""
+    """The bounds of a quantized call are those of the whole table, also if it uses few rows."""
     table = np.random.default_rng(3).normal(size=(50, 30)).astype(np.float32)
     table[7], table[8] = 40 * table[7], 1e-3
     indices = np.array([3, 41, 3, 20])

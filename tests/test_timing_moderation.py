@@ -1,4 +1,4 @@
-"""The variance shared by a backend's cells narrows each interval, which still covers the ratio."""
+"""Moderated variances: each interval is narrowed by what a backend's other cells show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CELLS, GENERATIONS = 12, 3
 
 
 def cells(seed, deviations, generations=GENERATIONS):
-    """Return a backend's estimates in cells where its ratio is 1; the reference is off as well."""
+    """Return a backend's estimates in cells where its true ratio is 1, with a noisy reference."""
     random = np.random.default_rng(seed)
     found = []
     for deviation in deviations:
@@ -23,7 +23,7 @@ def cells(seed, deviations, generations=GENERATIONS):
 
 
 def covered(found):
-    """Return the share of intervals that hold 1."""
+    """Return the share of intervals that contain 1."""
     return np.mean([one.low <= 1 <= one.high for one in found])
 
 
@@ -43,9 +43,10 @@ def width(found):
     ],
 )
 def test_moderated_intervals_cover_the_truth(deviations, least, narrower):
-    """At least 93 of 100 do, whatever the cells are like; `least` is for the noisiest of them.
+    """Moderated intervals cover the true ratio at least 93 % of the time, and are narrower.
 
-    That is the price: an interval learns from others that it is like them, and may not be.
+    `least` is the least coverage for the noisiest cells. It is lower, because a moderated interval
+    assumes that its cell is like the others.
     """
     before, after, wildest = [], [], []
     for seed in range(200):
@@ -61,14 +62,14 @@ def test_moderated_intervals_cover_the_truth(deviations, least, narrower):
 
 
 def test_what_has_nothing_in_common_stands_alone():
-    """Where deviations are of all magnitudes, a comparison's own three processes decide."""
+    """Variances of all magnitudes share almost no degrees of freedom."""
     random = np.random.default_rng(3)
     variances = np.exp(random.normal(0, 4, 60)) * random.chisquare(2, 60)
     assert learn(variances.tolist(), 2).freedom < 1
 
 
 def test_what_is_learnt_is_worth_no_more_than_there_is():
-    """Twelve cells of three generations have 24 degrees of freedom, and one its own 2."""
+    """The shared degrees of freedom are at most those of all cells together."""
     found = moderate(cells(1, [0.05] * CELLS))
     assert 2 < max(one.freedom for one in found) <= 2 + 2 * CELLS
     variances = [one.error**2 * GENERATIONS for one in cells(1, [0.05] * CELLS)]
@@ -77,7 +78,7 @@ def test_what_is_learnt_is_worth_no_more_than_there_is():
 
 
 def test_of_few_comparisons_nothing_is_learnt():
-    """A run of three, or of one generation, or of arms that never differ, stays as it is."""
+    """Three cells, one generation, or cells without variance are left as they are."""
     found = cells(1, [0.05] * CELLS)
     assert moderate(found[:3]) == found[:3]
     single = cells(1, [0.05] * CELLS, generations=1)
@@ -88,7 +89,7 @@ def test_of_few_comparisons_nothing_is_learnt():
 
 
 def test_a_cell_with_fewer_generations_is_left_as_it_is():
-    """An interrupted run has some; the others learn from each other."""
+    """Cells with fewer generations than the others are not moderated."""
     whole, short = cells(1, [0.05] * CELLS), cells(2, [0.05] * 3, generations=2)
     found = moderate([*whole, *short])
     assert found[CELLS:] == short
@@ -96,7 +97,7 @@ def test_a_cell_with_fewer_generations_is_left_as_it_is():
 
 
 def test_a_moderated_doubt_is_where_its_interval_ends():
-    """A p-value of 5 % belongs to a conclusion that the moderated interval just allows."""
+    """A conclusion that the moderated interval just allows has a p-value of 5 %."""
     shifts = np.random.default_rng(8).normal(0, 0.01, (8, 3))
     found = moderate([estimate([np.full(9, 0.1 + shift) for shift in row]) for row in shifts])[0]
     assert found.freedom > GENERATIONS - 1

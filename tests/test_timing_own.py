@@ -1,4 +1,4 @@
-"""A user's own table and indices are timed, or refused with a sentence that helps."""
+"""A user's own table and indices are timed, or refused with a helpful message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from embcheck.conformance.timing.workloads.traces import make_inputs
 
 @pytest.fixture
 def save(tmp_path):
-    """Return a function that saves an array, and gives its path."""
+    """Return a function that saves an array and returns its path."""
 
     def write(name, array):
         np.save(tmp_path / f"{name}.npy", array)
@@ -33,7 +33,7 @@ def table(save):
 
 
 def test_a_lookup_is_made_of_the_users_arrays(save, table):
-    """Without a mode, one- and two-dimensional indices are looked up as they are."""
+    """Without a mode, indices of any shape are looked up."""
     ids = np.array([[1, 2], [9, 0]], np.int32)
     workload = own_workload(Sources(table, save("ids", ids)))
     inputs = make_inputs(workload, workload.profiles["quick"], 8)
@@ -44,7 +44,7 @@ def test_a_lookup_is_made_of_the_users_arrays(save, table):
 
 
 def test_a_stream_is_cut_into_calls_that_rotate(save, table):
-    """A batch of bags takes their indices and weights, and offsets that begin at 0 again."""
+    """A stream of bags is cut into batches, each with its own indices, weights and offsets."""
     sources = Sources(
         table,
         save("ids", np.arange(9)),
@@ -64,7 +64,7 @@ def test_a_stream_is_cut_into_calls_that_rotate(save, table):
 
 
 def test_lists_of_a_parquet_column_are_bags(tmp_path, table):
-    """A column of lists has its own bounds; lists may be empty."""
+    """The lists in a Parquet column are bags, and may be empty."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet  # noqa: PLC0415  (optional)
 
@@ -79,7 +79,7 @@ def test_lists_of_a_parquet_column_are_bags(tmp_path, table):
 
 
 def test_tensors_of_a_model_are_found_by_name(tmp_path, save):
-    """A tensor is picked by its name; bfloat16 is read as it is; a wrong name lists the others."""
+    """A tensor is read by name, also in bfloat16; an unknown name lists the others."""
     safetensors = pytest.importorskip("safetensors.numpy")
     import ml_dtypes  # noqa: PLC0415  (only here)
 
@@ -129,7 +129,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("arrays", "more", "words"), MISTAKES)
 def test_a_mistake_says_what_to_do(save, arrays, more, words):
-    """What cannot be timed is refused with what is wrong with it and a remedy."""
+    """Arrays that cannot be timed are refused with the mistake and a remedy."""
     paths = {name: save(name, array) for name, array in {**GOOD, **arrays}.items()}
     paths["trace"] = paths.pop("ids")
     with pytest.raises(BadInput, match=words):
@@ -137,7 +137,7 @@ def test_a_mistake_says_what_to_do(save, arrays, more, words):
 
 
 def test_a_table_is_converted_once_and_said_so(save, table):
-    """The weights follow the table; the title has both dtypes, and the padding row is an option."""
+    """A table is converted once with its weights, and the title names both dtypes."""
     bags = {"offsets": save("o", np.array([0])), "weights": save("w", np.ones(3, np.float32))}
     sources = Sources(
         table, save("i", np.arange(3)), mode="sum", padding_idx=-1, dtype="bfloat16", **bags
@@ -157,7 +157,7 @@ def _no_worker(*_, **__):
 
 @pytest.mark.parametrize("more", [(), ("--spelling", "x"), ("--study", "prices", "-b", "acme")])
 def test_arrays_are_checked_before_any_worker_starts(tmp_path, save, table, monkeypatch, more):
-    """A bad index costs a second, not the imports of every library."""
+    """Arrays are checked before any worker starts."""
     monkeypatch.setattr(WorkerClient, "launch", _no_worker)
     words = ["--table", table, "--trace", save("i", np.array([10])), "--out", str(tmp_path / "o")]
     done = CliRunner().invoke(bench, [*words, *more])
@@ -166,7 +166,7 @@ def test_arrays_are_checked_before_any_worker_starts(tmp_path, save, table, monk
 
 
 def test_a_spelling_is_timed_where_an_adapter_has_it(tmp_path, save, table):
-    """By its name without the comment; a backend without it is timed as ever, and that is told."""
+    """A named spelling is timed on the backends that have it; others are timed as usual."""
     ids = save("i", np.arange(8))
     words = ["-b", "numpy-reference", "-b", "zoo-prints", "--table", table, "--trace", ids]
     words += ["--out", str(tmp_path), "--seconds", "0.02"]
@@ -186,7 +186,7 @@ def test_a_spelling_is_timed_where_an_adapter_has_it(tmp_path, save, table):
 
 
 def test_a_table_of_ones_own_has_prices(tmp_path, save, table):
-    """`--study prices` prices the given call, of which the padding row is a part, and no other."""
+    """`--study prices` prices the options of the user's own call."""
     ids = save("i", np.arange(8).reshape(4, 2))
     words = ["-b", "numpy-reference", "--table", table, "--trace", ids, "--mode", "mean"]
     words += ["--padding-idx", "1", "--dtype", "bfloat16", "--study", "prices"]
@@ -205,7 +205,7 @@ def test_a_table_of_ones_own_has_prices(tmp_path, save, table):
 
 
 def test_damaged_files_are_named(tmp_path):
-    """A file that is not what its name says is refused, with what its reader said."""
+    """A damaged file is refused with the error of its reader."""
     (tmp_path / "a.npy").write_bytes(b"no array")
     with pytest.raises(BadInput, match=r"a.npy cannot be read: .*; write it again"):
         read(str(tmp_path / "a.npy"))
@@ -214,7 +214,7 @@ def test_damaged_files_are_named(tmp_path):
 
 
 def test_the_command_times_it(tmp_path, save):
-    """A table and a trace are timed as the workload OWN; half of the options is refused."""
+    """A table and a trace are timed as the workload OWN; one without the other is refused."""
     table = save("t", np.random.default_rng(1).standard_normal((100, 8), np.float32))
     ids = save("i", np.arange(64) % 100)
     common = ("bench", "-b", "numpy-reference", "--out", tmp_path / "out", "--seconds", "0.05")

@@ -1,4 +1,4 @@
-"""The price of an option: which calls are paired, and that each is right before it is timed."""
+"""The prices of options: which calls are compared, and that each is right before it is timed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_semantic_is_paired(tmp_path):
 
 
 def test_variants_differ_in_one_thing(tmp_path):
-    """Offsets hold the very same bags; 30 % empty bags have as many indices in as many bags."""
+    """Each variant differs from its plain call in one thing only."""
     bags = _variants(tmp_path, BAGS)
     plain, flat = (bags[name].inputs.call(0).inputs for name in ("plain", "offsets"))
     np.testing.assert_array_equal(flat["indices"].reshape(20, 3), plain["indices"])
@@ -90,7 +90,7 @@ def test_a_lane_keeps_its_calls_apart():
 
 
 def test_numpys_spellings_say_the_same(tmp_path):
-    """Every spelling of a lookup gives the rows; what is out of range is as its comment says."""
+    """All NumPy spellings give the same rows, and treat bad indices as their comments say."""
     (workload,) = _workloads(tmp_path, LOOKUP)
     call = make_inputs(workload, workload.profiles["quick"], 1).call(0)
     expected = call.inputs["weight"][call.inputs["indices"]]
@@ -109,7 +109,7 @@ def test_numpys_spellings_say_the_same(tmp_path):
 
 
 def test_prices_are_timed_recorded_and_shown(tmp_path):
-    """A run of prices has a line for each variant and spelling, and the terminal shows them."""
+    """A run of prices records each variant and spelling, and the terminal shows them."""
     workloads = _workloads(tmp_path, LOOKUP)
     settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05)
     code = run_prices(["numpy-reference", "zoo-wrong-row"], workloads, tmp_path, settings)
@@ -132,7 +132,7 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
 
 
 def _interrupted_after(backend, tmp_path, settings):
-    """Price two backends, and leave the record as if only the named one were over."""
+    """Price two backends, and cut the record as if only the named one was finished."""
     workloads = _workloads(tmp_path, LOOKUP)
     other = "numpy-reference" if backend == "zoo-wrong-row" else "zoo-wrong-row"
     run_prices([backend, other], workloads, tmp_path, settings)
@@ -144,7 +144,7 @@ def _interrupted_after(backend, tmp_path, settings):
 
 
 def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
-    """What is priced stays as it was, and what is not is priced; other settings are refused."""
+    """A resumed run keeps recorded prices and adds missing ones; other settings are refused."""
     settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
     found = _interrupted_after("numpy-reference", tmp_path, settings)
     backends, workloads, record, begun = found
@@ -162,7 +162,7 @@ def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
 
 
 def test_a_fault_before_the_interruption_is_not_forgotten(tmp_path):
-    """The exit code is that of all steps, those before included."""
+    """A resumed run's exit code includes the steps before the interruption."""
     settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=1)
     backends, workloads, *_ = _interrupted_after("zoo-wrong-row", tmp_path, settings)
     assert run_prices(backends, workloads, tmp_path, settings, resume=True) == ExitCode.DEPARTS

@@ -1,4 +1,4 @@
-"""`embcheck bench --against RUN`: what changed is timed again, and has to be slower twice."""
+"""`embcheck bench --against RUN`: what changed is timed again, and must be slower twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BACKENDS = ["numpy-reference", "zoo-prints", "zoo-peeks"]
 
 @pytest.fixture(scope="module")
 def workloads(tmp_path_factory):
-    """One small workload."""
+    """Return one small workload."""
     file = tmp_path_factory.mktemp("workloads") / "tiny.yaml"
     file.write_text(WORKLOAD, "utf-8")
     return list(load_workloads([file]).values())
@@ -47,14 +47,14 @@ def workloads(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def baseline(tmp_path_factory, workloads):
-    """The text of a run that later ones are held against."""
+    """Return the text of the record that later runs are compared with."""
     folder = tmp_path_factory.mktemp("baseline")
     run_timing(BACKENDS, workloads, folder, SETTINGS)
     return (folder / "results.jsonl").read_text("utf-8")
 
 
 def _folder(tmp_path, baseline, change):
-    """Write the baseline with its lines changed, and return it as read."""
+    """Write the baseline with its lines changed; return its folder."""
     lines = [json.loads(line) for line in baseline.splitlines()]
     for line in lines:
         change(line)
@@ -66,7 +66,7 @@ def _folder(tmp_path, baseline, change):
 
 
 def _older(name):
-    """Return a change that makes one backend another one in the baseline, and much faster."""
+    """Return a change that makes a backend of the baseline another one, and much faster."""
 
     def change(line):
         if line["type"] == "run":
@@ -79,7 +79,7 @@ def _older(name):
 
 
 def test_only_what_changed_is_timed_again_and_slower_twice_fails(tmp_path, baseline, workloads):
-    """A changed backend that is far slower is timed in two runs, and the exit code is 1."""
+    """Only a changed backend is timed again; if it is slower in two runs, the exit code is 1."""
     base = read_baseline(_folder(tmp_path, baseline, _older("zoo-prints")))
     found = run_against(base, BACKENDS, workloads, tmp_path / "out", SETTINGS)
     assert found.exit_code == ExitCode.DEPARTS
@@ -94,7 +94,7 @@ def test_only_what_changed_is_timed_again_and_slower_twice_fails(tmp_path, basel
 
 
 def test_nothing_is_timed_where_nothing_changed(tmp_path, baseline, workloads):
-    """The same backends are not timed again, and that is a success."""
+    """If nothing changed, nothing is timed and the exit code is 0."""
     base = read_baseline(_folder(tmp_path, baseline, lambda _: None))
     found = run_against(base, [*BACKENDS, "zoo-lazy"], workloads, tmp_path / "out", SETTINGS)
     assert found.exit_code == ExitCode.CONFORMS
@@ -114,14 +114,14 @@ def test_a_changed_workload_is_not_compared(tmp_path, baseline, workloads):
 
 
 def test_a_changed_reference_is_refused(tmp_path, baseline, workloads):
-    """Ratios to another reference are no ratios to this one."""
+    """A changed reference is refused, since ratios to it are not comparable."""
     base = read_baseline(_folder(tmp_path, baseline, _older("numpy-reference")))
     with pytest.raises(NotComparableTimings, match="ratios are to numpy-reference, which changed"):
         run_against(base, BACKENDS, workloads, tmp_path / "out", SETTINGS)
 
 
 def test_a_run_of_another_machine_is_refused(tmp_path, baseline):
-    """On another machine nothing is compared, absolute or relative; exit code 2 says why."""
+    """A run of another machine is refused with exit code 2."""
 
     def change(line):
         if line["type"] == "run":
@@ -136,7 +136,7 @@ def test_a_run_of_another_machine_is_refused(tmp_path, baseline):
 
 
 def test_an_interrupted_run_is_no_baseline(tmp_path, baseline):
-    """A run without its end is not compared with."""
+    """A run without its end is refused."""
     folder = tmp_path / "base"
     folder.mkdir()
     (folder / "results.jsonl").write_text("".join(baseline.splitlines(keepends=True)[:-1]))
@@ -145,7 +145,7 @@ def test_an_interrupted_run_is_no_baseline(tmp_path, baseline):
 
 
 def line(ratio, low, high, verdict="SLOWER", reference="numpy-reference", resolution=None):
-    """Make a candidate's measurement."""
+    """Make the measurement of a candidate."""
     limit = None if resolution is None else Resolution(resolution, "")
     details = TimingDetails(reference=reference, resolution=limit)
     return Measurement(
@@ -166,12 +166,12 @@ def line(ratio, low, high, verdict="SLOWER", reference="numpy-reference", resolu
     ],
 )
 def test_a_change_is_one_where_both_intervals_say_so(now, verdict):
-    """The interval of a change reaches as far as both intervals allow."""
+    """The interval of a change combines both intervals."""
     assert compare_lines(line(2.0, 1.98, 2.02), now).verdict == verdict
 
 
 def test_once_slower_is_no_regression():
-    """What is slower in one of two runs is said, and does not fail."""
+    """A backend that is slower in only one of two runs is no regression."""
     change = compare_lines(line(2.0, 1.98, 2.02), line(2.2, 2.16, 2.24))
     assert not change.is_regression
     assert not replace(change, repeated=Conclusion.INCONCLUSIVE).is_regression
@@ -179,7 +179,7 @@ def test_once_slower_is_no_regression():
 
 
 def test_the_table_fits_a_terminal(capsys):
-    """Changes are printed in 80 columns, with the word for what became of each."""
+    """Changes are printed in 80 columns, each with its verdict."""
     change = compare_lines(line(2.0, 1.98, 2.02), line(2.2, 2.16, 2.24))
     gone = RatioChange(
         change.before, line(None, None, None, "NOT TIMED"), None, None, None, Conclusion.NOT_TIMED

@@ -1,4 +1,4 @@
-"""The stream that stands for real reuse has the published histogram."""
+"""The stream for real reuse has the published histogram."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embcheck.conformance.timing.workloads.traces import make_inputs
 
 
 def histogram(stream):
-    """Return the published figures of a stream of rows."""
+    """Return the figures of a stream of rows that are published."""
     counts = np.unique(stream, return_counts=True)[1]
     once, frequent = counts == 1, counts > 512
     return {
@@ -32,7 +32,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("profile", "traces"), [("quick", 1), ("full", 1), ("full", 8)])
 def test_the_shipped_stream_fits_the_published_histogram(profile, traces):
-    """What R2 looks up, in one call or in all that rotate, has all four figures within 2 %."""
+    """R2's stream, of one call or all rotating calls, has all four figures within 2 %."""
     (workload,) = select_workloads(["R2"])
     made = make_inputs(workload, workload.profiles[profile], traces)
     stream = np.concatenate([trace["indices"].reshape(-1) for trace in made.traces])
@@ -40,7 +40,7 @@ def test_the_shipped_stream_fits_the_published_histogram(profile, traces):
 
 
 def test_a_uniform_stream_does_not_fit_it():
-    """A uniform stream of the same length and rows has neither hot rows nor rare ones."""
+    """A uniform stream of the same length does not have the published figures."""
     rows = np.random.default_rng(1).integers(5936, size=40960)
     found = histogram(rows)
     assert found["accesses a touched row"] == pytest.approx(6.9, rel=0.02)
@@ -50,20 +50,20 @@ def test_a_uniform_stream_does_not_fit_it():
 
 @pytest.mark.parametrize("accesses", [1, 2, 10, 100, 2560, 40_960])
 def test_counts_add_up(accesses):
-    """Every access is given to a row, however few there are."""
+    """The counts of rows add up to any number of accesses."""
     counts = reuse_counts(accesses)
     assert counts.sum() == accesses
     assert counts.min() >= 1
 
 
 def test_frequent_rows_are_no_neighbours():
-    """Ranks are spread over the table, each to a row of its own."""
+    """Rows of neighbouring ranks are far apart in the table."""
     rows = scatter(np.arange(1000), 1000)
     assert sorted(rows) == list(range(1000))
     assert np.abs(np.diff(rows)).min() > 100
 
 
 def test_a_small_table_is_named_by_all_its_rows():
-    """A table with fewer rows than the histogram touches gets them all, and nothing beyond."""
+    """A table with fewer rows than the histogram is used completely."""
     stream = reuse_stream([3], 100, 5000)
     assert set(stream) == set(range(100))

@@ -1,4 +1,4 @@
-"""Ratios, intervals and verdicts, on simulated machines with known true ratios."""
+"""Ratios, intervals and verdicts on simulated machines with known true ratios."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAN = Plan(seconds=2.0, half_widths={})
 
 
 def test_the_same_code_twice_is_never_called_different():
-    """An A/A comparison under noise and spikes comes out SAME, or at worst INCONCLUSIVE."""
+    """An A/A comparison under noise is SAME, or rarely INCONCLUSIVE, and nothing else."""
     found = verdicts(1.0, 60, PLAN, noise=0.03, spikes=0.05, half_width=A_A_HALF_WIDTH)
     assert set(found) <= {Conclusion.SAME, Conclusion.INCONCLUSIVE}
     assert found.count(Conclusion.SAME) >= 57
@@ -37,7 +37,7 @@ def test_ten_percent_are_found(cost, expected):
 
 
 def test_a_small_difference_is_never_given_the_wrong_sign():
-    """A planted 5 % is SLOWER or INCONCLUSIVE under strong noise, never FASTER."""
+    """A planted 5 % under strong noise is SLOWER or INCONCLUSIVE, never FASTER or SAME."""
     found = verdicts(1.05, 60, Plan(seconds=0.5, half_widths={}), noise=0.10, spikes=0.1)
     assert Conclusion.FASTER not in found
     assert Conclusion.SAME not in found
@@ -52,7 +52,7 @@ def test_a_small_difference_is_never_given_the_wrong_sign():
     ],
 )
 def test_a_machine_that_changes_its_pace_does_not_bias_a_ratio(slowness):
-    """Rounds there and back fold a drift; a step or a burst touches few of them."""
+    """A drift, a step or bursts of the machine's speed do not bias a ratio."""
     machine = Machine({"a": 1.0, "b": 1.0, "c": 1.2}, noise=0.01, slowness=slowness)
     rounds = machine.rounds(PLAN)
     assert compare(rounds, "b", "a").ratio == pytest.approx(1.0, abs=0.02)
@@ -60,7 +60,7 @@ def test_a_machine_that_changes_its_pace_does_not_bias_a_ratio(slowness):
 
 
 def test_a_linear_drift_within_a_round_cancels():
-    """A B B A under a clock that slows down linearly gives equal folded times, noise apart."""
+    """In ABBA order, a linear drift cancels."""
     there_and_back = np.array([[1.0, 1.3], [1.1, 1.2]])
     first, second = fold(there_and_back)
     assert first == pytest.approx(second, abs=0.008)
@@ -78,10 +78,10 @@ CHANGES = {
 @pytest.mark.parametrize("slowness", CHANGES)
 @pytest.mark.parametrize("spikes", [0.0, 0.1])
 def test_intervals_cover_the_truth(slowness, spikes, effect):
-    """The 95 % interval covers the true ratio at least 93 % of the time, on every kind of machine.
+    """The 95 % interval covers the true ratio at least 93 % of the time, on any machine.
 
-    Over three generations of four rounds, the fewest there are; `effect` is how far a process is
-    off by its own, for as long as it lives.
+    Runs have three generations of four rounds, the fewest allowed. `effect` is the standard
+    deviation of a process's own offset, which lasts as long as the process.
     """
     plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
     how = {"noise": 0.05, "spikes": spikes, "slowness": CHANGES[slowness]}
@@ -94,7 +94,11 @@ def test_intervals_cover_the_truth(slowness, spikes, effect):
 
 
 def test_a_bootstrap_of_three_generations_would_cover_too_little():
-    """Resampled generations cover the true ratio about 75 % of the time: hence Student's t."""
+    """A bootstrap of three generations covers the true ratio only about 75 % of the time.
+
+    Its interval reaches at most from the smallest of their ratios to the largest. So Student's t is
+    used.
+    """
     plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
     covered = 0
     for seed in range(200):
@@ -105,7 +109,7 @@ def test_a_bootstrap_of_three_generations_would_cover_too_little():
 
 
 def test_stopping_on_precision_does_not_narrow_intervals_too_much():
-    """Rounds that stop once they agree still cover the true ratio at least 93 % of the time."""
+    """Rounds that stop when precise still cover the true ratio at least 93 % of the time."""
     plan = Plan(seconds=0.5, half_widths={}, min_rounds=4)
     how = {"noise": 0.05, "spikes": 0.1, "half_width": 0.035}
     covered = 0
@@ -117,7 +121,7 @@ def test_stopping_on_precision_does_not_narrow_intervals_too_much():
 
 
 def test_the_order_of_the_backends_does_not_matter():
-    """Permuting the arms leaves each ratio inside the interval of the first order."""
+    """With the arms in another order, each ratio lies within the first interval."""
     costs = {"a": 1.0, "b": 1.25, "c": 0.5, "d": 3.0}
     plan = Plan(seconds=0.0, half_widths={}, min_rounds=8)
     turned = dict(reversed(costs.items()))
@@ -131,7 +135,7 @@ def test_the_order_of_the_backends_does_not_matter():
     ("freedom", "expected"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (30, 2.0423)]
 )
 def test_student_is_as_in_the_tables(freedom, expected):
-    """An interval over generations reaches the printed two-sided 95 % points of Student's t."""
+    """An interval over generations uses the two-sided 95 % points of Student's t."""
     low, high = (math.log(x) for x in interval(0.5, np.full(9, 0.5), 0.01, freedom, 0.95))
     assert [low, high] == pytest.approx([0.5 - 0.01 * expected, 0.5 + 0.01 * expected], abs=5e-7)
     found = Estimate(1.0, 1.0, 1.0, np.zeros(9), 0.01, freedom + 1, freedom)
@@ -141,7 +145,7 @@ def test_student_is_as_in_the_tables(freedom, expected):
 
 
 def test_a_doubt_is_where_the_interval_meets_the_margin():
-    """A p-value of 5 % belongs to a conclusion that the 95 % interval just allows."""
+    """A conclusion that the 95 % interval just allows has a p-value of 5 %."""
     middles = np.log([1.08, 1.10, 1.13])
     found = estimate([np.full(9, middle) for middle in middles])
     margin = found.low - 1
@@ -158,7 +162,7 @@ def test_a_large_difference_stands_in_a_large_table():
 
 
 def test_many_comparisons_ask_for_more():
-    """Of ten, the smallest p-value may be 0.5 %, the second 1 %, and so on (Benjamini-Hochberg)."""
+    """The false discovery rate is limited by the Benjamini-Hochberg procedure."""
     assert withstand([0.04]) == [True]
     assert withstand([0.06, 0.04]) == [False, False]
     assert withstand([0.06, 0.02]) == [False, True]
@@ -169,9 +173,10 @@ def test_many_comparisons_ask_for_more():
 
 
 def test_of_what_is_called_different_hardly_any_is_not():
-    """Of twenty comparisons that share a reference, five are of different work.
+    """On average at most 5 % of the verdicts are wrong.
 
-    At most 5 % of the verdicts are wrong, on average over runs, and most of the five are found.
+    Of twenty comparisons that share a reference, five are of different work; at least 80 % of the
+    five are found.
     """
     shares, found = [], 0
     random = np.random.default_rng(6)
@@ -189,9 +194,9 @@ def test_of_what_is_called_different_hardly_any_is_not():
 
 
 def test_among_many_equal_backends_none_is_called_different():
-    """With twenty A/A comparisons a run, at least 95 runs of 100 name no difference.
+    """With twenty A/A comparisons a run, at most 5 % of the runs call any of them different.
 
-    The margin is left out, so that only the correction stands between chance and a verdict.
+    There is no margin, so that only the correction prevents verdicts by chance.
     """
     wrong = 0
     random = np.random.default_rng(5)
@@ -207,7 +212,7 @@ def test_among_many_equal_backends_none_is_called_different():
 
 
 def test_the_same_samples_give_the_same_interval():
-    """The bootstrap has a fixed seed: an estimate is a function of its samples."""
+    """The same samples give the same estimate, since the bootstrap has a fixed seed."""
     samples = np.random.default_rng(3).normal(0.1, 0.02, 20)
     assert estimate([samples]) == estimate([samples.copy()])
 
@@ -225,11 +230,11 @@ def test_the_same_samples_give_the_same_interval():
     ],
 )
 def test_a_verdict_needs_an_interval_that_clears_the_margin(low, high, expected):
-    """FASTER and SLOWER clear 3 %, SAME lies within it, all else is INCONCLUSIVE."""
+    """FASTER and SLOWER need an interval beyond 3 %, SAME one within it."""
     assert conclude(Estimate((low * high) ** 0.5, low, high)) is expected
 
 
 def test_swapping_the_two_swaps_the_verdict():
-    """The margin is the same in both directions: 1/ratio turns SLOWER into FASTER."""
+    """Swapping the two backends swaps FASTER and SLOWER."""
     assert conclude(Estimate(1.05, 1.031, 1.07)) is Conclusion.SLOWER
     assert conclude(Estimate(1 / 1.05, 1 / 1.07, 1 / 1.031)) is Conclusion.FASTER

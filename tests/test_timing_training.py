@@ -1,4 +1,4 @@
-"""A library that trains in place changes its table while it is timed; a first step is judged."""
+"""Backends that train in place: each judged answer is that of a first step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from embcheck.conformance.execution.inside.held import HeldCalls
 
 
 class TrainsInPlace:
-    """Takes a step of the caller's own table at every call, as PyTorch does."""
+    """A backend that updates the caller's own table in each call, as PyTorch does."""
 
     info = NumpyReference.info
 
@@ -31,7 +31,7 @@ CALL = {"operation": "embedding", "options": {}, "observe": ["output", "trained_
 
 
 def test_every_judged_answer_is_a_first_step():
-    """However many steps were timed before, an answer that is asked for is that of the first."""
+    """An answer that is asked for is that of a first step, after any number of timed steps."""
     held = HeldCalls(TrainsInPlace())
     table, upstream = np.ones((4, 2), np.float32), np.full((2, 2), 0.5, np.float32)
     held.store({}, {"weight": table.copy(), "grad_output": upstream})

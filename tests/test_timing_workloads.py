@@ -1,4 +1,4 @@
-"""Workload files, and the arrays that they stand for."""
+"""Workload files, and the arrays made from them."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def _inputs(tmp_path, text, traces=3):
 
 
 def test_the_shipped_workloads_load():
-    """Every shipped file is valid and has all profiles, and every cell of the table is there."""
+    """Every shipped workload is valid and has all profiles, and all expected ids exist."""
     found = load_workloads(workload_files())
     assert {"T1", "T2", "W1", *R_CELLS, "B1", "B2"} <= set(found)
     assert all(set(workload.profiles) == set(PROFILES) for workload in found.values())
 
 
 def test_workloads_are_picked_by_id(tmp_path):
-    """All are taken if none is named; an unknown id is refused with the known ones."""
+    """All workloads are taken if none is named; an unknown id is refused."""
     known = _load(tmp_path, TINY)
     assert [workload.id for workload in pick([], known)] == ["TINY"]
     assert [workload.id for workload in pick(["TINY", "TINY"], known)] == ["TINY"]
@@ -72,7 +72,7 @@ def test_workloads_are_picked_by_id(tmp_path):
     ],
 )
 def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
-    """A wrong workload is refused with file, line and column, and what to do."""
+    """A mistake in a workload is reported with file, line, column and remedy."""
     assert old in TINY
     with pytest.raises(SpecError) as error:
         _load(tmp_path, TINY.replace(old, new))
@@ -80,13 +80,13 @@ def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
 
 
 def test_an_id_stands_once(tmp_path):
-    """Two files of one id are refused."""
+    """Two files with the same id are refused."""
     with pytest.raises(SpecError, match=r"w1\.yaml:1:5: the workload 'TINY' stands twice"):
         _load(tmp_path, TINY, TINY)
 
 
 def test_arrays_are_the_same_bytes_everywhere(tmp_path):
-    """Seeded tables and traces are pinned: a change in NumPy or here would change these digests."""
+    """Seeded tables and traces have fixed digests, so that changes in NumPy or here are noticed."""
     inputs = _inputs(tmp_path, TINY)
     table = hashlib.sha256(inputs.shared["weight"].tobytes()).hexdigest()
     assert table == "818c7086d2ef95ef9efd7a6b4d4c003488c79b4a95846881ee8af6aad845097d"
@@ -95,7 +95,7 @@ def test_arrays_are_the_same_bytes_everywhere(tmp_path):
 
 
 def test_tables_are_spread_over_their_range(tmp_path):
-    """Values lie in [-1, 1), about evenly, with all the bits of the dtype."""
+    """Values of a table are spread evenly over [-1, 1), in its dtype."""
     text = TINY.replace("rows: 50", "rows: 5000")
     weight = _inputs(tmp_path, text).shared["weight"]
     assert weight.dtype == np.float32
@@ -108,7 +108,7 @@ def test_tables_are_spread_over_their_range(tmp_path):
 
 
 def test_zipf_draws_few_rows_often(tmp_path):
-    """With exponent 1 the commonest of 50 rows takes 1 / H(50) = 22 % of the draws."""
+    """With a Zipf exponent of 1, the most frequent of 50 rows has 1 / H(50) = 22 % of the draws."""
     text = TINY.replace("trace: {seed: 2}", "trace: {seed: 2, zipf: 1.0}")
     inputs = _inputs(tmp_path, text.replace("indices: 30", "indices: 20000"), traces=1)
     counts = np.sort(np.bincount(inputs.traces[0]["indices"], minlength=50))[::-1]
@@ -118,7 +118,7 @@ def test_zipf_draws_few_rows_often(tmp_path):
 
 
 def test_indices_can_be_int32_and_weighed(tmp_path):
-    """Indices and offsets have the dtype that the workload names; each index has a weight."""
+    """Indices and offsets have the named dtype, and each index has a weight."""
     text = BAGS.replace("dtype: float32", "dtype: float32\nindex_dtype: int32")
     trace = _inputs(tmp_path, text + "per_sample_weights: {seed: 9}\n").traces[0]
     assert trace["indices"].dtype == trace["offsets"].dtype == np.int32
@@ -127,7 +127,7 @@ def test_indices_can_be_int32_and_weighed(tmp_path):
 
 
 def test_ragged_bags_meet_their_share_of_empty_ones(tmp_path):
-    """Exactly 30 % of the bags are empty, none is longer than allowed, and every index is used."""
+    """Exactly 30 % of ragged bags are empty, none is too long, and all indices are used."""
     inputs = _inputs(tmp_path, BAGS)
     for trace in inputs.traces:
         lengths = np.diff(np.append(trace["offsets"], trace["indices"].size))
@@ -139,7 +139,7 @@ def test_ragged_bags_meet_their_share_of_empty_ones(tmp_path):
 
 
 def test_the_change_is_one_index(tmp_path):
-    """The changed call differs from the first trace's in one index, which stays a legal row."""
+    """The changed call differs from the first in one index, which is valid."""
     inputs = _inputs(tmp_path, TINY)
     before, after = inputs.call(0).inputs, inputs.changed_call().inputs
     assert (before["indices"] != after["indices"]).sum() == 1
@@ -148,6 +148,6 @@ def test_the_change_is_one_index(tmp_path):
 
 
 def test_a_gradient_has_an_upstream_one(tmp_path):
-    """A workload that asks for a gradient gets one of its output, the same for all traces."""
+    """A workload with a gradient has an upstream gradient, the same for all traces."""
     inputs = _inputs(tmp_path, BAGS.replace("[output]", "[output, grad_weight]"))
     assert inputs.shared["grad_output"].shape == (40, 4)

@@ -1,4 +1,4 @@
-"""What only PyTorch can be asked: probes answer, ledgers say what it does, statistics can fail."""
+"""What only PyTorch can answer: probes, its readings, and statistics of initial weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def is_about_pytorch(case):
-    """Whether a case is a probe, or states what PyTorch does with an undefined call."""
+    """Whether a case is a probe, or states PyTorch's reading of an undefined call."""
     is_probe = case.spec.operation is Operation.PROBE
     return is_probe or (isinstance(case.expectation, Observes) and case.expectation.pytorch)
 
@@ -39,7 +39,7 @@ STATISTICS = {
 
 @pytest.fixture(scope="module")
 def runner(reference):
-    """A runner of cases on eager PyTorch."""
+    """Yield a runner of cases on eager PyTorch."""
     client = WorkerClient("torch-eager")
     yield CaseRunner(client, reference)
     client.close()
@@ -47,7 +47,7 @@ def runner(reference):
 
 @pytest.mark.parametrize("name", list(SPECS))
 def test_pytorch_does_what_the_specs_say_of_it(runner, name):
-    """Every probe answers, and every stated reading is the one that eager PyTorch gives."""
+    """Every probe answers, and eager PyTorch gives every stated reading."""
     wrong, lacking = [], set()
     for case in SPECS[name]:
         verdict = runner.run(case).verdict
@@ -67,7 +67,7 @@ def test_pytorch_does_what_the_specs_say_of_it(runner, name):
 
 
 def failing(draw):
-    """Return which of the three statistics of a sample are not those of N(0, 1)."""
+    """Return the ids of the statistics cases that a sample fails."""
     from embcheck.backends.on_torch.torch_only.initialisation import describe  # noqa: PLC0415  (torch)
 
     answers = {name: np.float32(value) for name, value in describe(draw).items()}
@@ -84,7 +84,7 @@ SIZE = (10_000, 200)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_normal_numbers_pass(seed):
-    """NumPy's standard normal numbers are what the three cases want."""
+    """Standard normal numbers pass the three statistics."""
     assert not failing(np.random.default_rng(seed).standard_normal(SIZE))
 
 
@@ -100,7 +100,7 @@ def test_normal_numbers_pass(seed):
     ids=["too wide", "off centre", "uniform", "truncated"],
 )
 def test_other_numbers_are_found_out(draw, found, seed):
-    """A spread of 1.02, a mean of 0.01, uniform or truncated numbers fail, however drawn."""
+    """Samples that are too wide, off centre, uniform or truncated fail, with any seed."""
     assert failing(draw(np.random.default_rng(seed))) == found
 
 
@@ -115,7 +115,7 @@ def test_other_numbers_are_found_out(draw, found, seed):
     ],
 )
 def test_a_view_is_told_from_a_copy(lookup, shares):
-    """An output that is a view of the weight shares its memory; a copy of rows does not."""
+    """A view of the weight shares its memory; a copy does not."""
     from embcheck.backends.on_torch.observe import Prepared, observe  # noqa: PLC0415  (torch)
 
     weight = torch.ones(3, 2)

@@ -1,4 +1,4 @@
-"""What is scored of an output is scored of a table that wants a gradient as well."""
+"""Every kind of output that is scored is also scored together with a gradient."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Returns, Steps
 
-# Of a sparse gradient that is scaled by frequency, the clauses leave open what it is.
+# The clauses do not define a sparse gradient that is scaled by frequency.
 OPEN = {("scale_grad_by_freq", "sparse")}
 OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
 
 
 def kind_of_output(spec):
-    """Return what decides which kernel makes an output: form of bags, mode, dtype and options."""
+    """Return what decides which kernel computes an output: bags, mode, dtypes and options."""
     is_bag = spec.operation.is_bag
     offsets = "offsets" if "offsets" in spec.inputs else "matrix"
     ends = "with end" if offsets == "offsets" and spec.options.get("include_last_offset") else ""
@@ -28,7 +28,7 @@ def kind_of_output(spec):
 
 
 def scored_outputs():
-    """Yield the id and call of each scored case, or step of one, that looks up a floating table."""
+    """Yield the id and call of each scored case or step that looks up a floating table."""
     for path in spec_files():
         for case in load_spec(path).cases:
             for spec in scored_calls(case):
@@ -40,7 +40,7 @@ def scored_outputs():
 
 
 def scored_calls(case):
-    """Return the calls of which a case says what must come, one_hot's left out."""
+    """Return the calls whose answer a case states, except for one_hot."""
     if case.spec.operation.value == "one_hot":
         return []
     if isinstance(case.expectation, Steps):
@@ -54,11 +54,11 @@ TRAINED = {kind for _, kind, observed in SCORED if "grad_weight" in observed}
 
 @pytest.mark.parametrize("kind", sorted({kind for _, kind, _ in SCORED} - TRAINED), ids=str)
 def test_every_kind_of_output_comes_with_a_gradient_too(kind):
-    """A kernel for training may give another output than that for inference: each is asked."""
+    """Each kind of output is also asked with a gradient, since training may use another kernel."""
     names = [name for name, other, _ in SCORED if other == kind]
     assert kind[-1] in OPEN, f"no case observes output and grad_weight of {kind}, like {names}"
 
 
 def test_outputs_with_a_gradient_are_many():
-    """The comparison is not empty: most kinds of output are asked with a gradient."""
+    """Most kinds of output are asked with a gradient, so that the comparison is not empty."""
     assert len(TRAINED) > len({kind for _, kind, _ in SCORED}) / 2

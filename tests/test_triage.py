@@ -1,4 +1,4 @@
-"""`embcheck triage` groups what nothing explains, and its entries load only once filled in."""
+"""`embcheck triage` groups unexplained departures; its entries load only once completed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embcheck.reports.triage import candidates, told, write_candidates
 
 
 def departing(messages, kind="rejected-valid", clauses=("EMB-OOB-01",)):
-    """Make a run in which a backend departs in one way, with these messages, each in its spec."""
+    """Make a run in which a backend departs with these messages, each in its own spec."""
     cases = [
         replace(case(f"embedding/spec{number}/same", "domain"), clauses=clauses)
         for number in range(len(messages))
@@ -28,13 +28,13 @@ def departing(messages, kind="rejected-valid", clauses=("EMB-OOB-01",)):
 
 
 def test_only_unexplained_departures_are_candidates():
-    """Silent, loud, crashed and timed out; neither deviated nor unsupported nor errored."""
+    """Only unexplained failures, crashes and timeouts are candidates."""
     kinds = sorted(candidate.happens for candidate in candidates(merge([every_outcome()])))
     assert kinds == ["accepted-invalid", "crashed", "rejected-valid", "timed-out", "wrong-value"]
 
 
 def test_messages_that_differ_in_numbers_are_one_group():
-    """They have one cause; another sentence is another group."""
+    """Messages that differ only in numbers are one group."""
     made = departing(["gave [1.5, 2] for -1", "gave [nan, 3] for 7", "gave nothing"])
     assert [len(candidate.cases) for candidate in candidates(merge([made]))] == [2, 1]
 
@@ -50,14 +50,14 @@ def test_messages_that_differ_in_numbers_are_one_group():
     ],
 )
 def test_one_cause_is_one_group_over_all_specs(messages):
-    """In which step, dtype and shape it shows is no cause of its own; the plainest is shown."""
+    """Messages that differ only in step, dtype or shape are one group, shown by the plainest."""
     (found,) = candidates(merge([departing(messages[::-1])]))
     assert len(found.cases) == 2
     assert found.message == messages[0]
 
 
 def test_answers_are_grouped_by_clause_and_groups_by_size():
-    """What an answer happens to hold is no cause; what was asked is."""
+    """Accepted invalid calls are grouped by clause and not by message; large groups come first."""
     said = ["gave [1]", "gave rows", "gave nothing at all"]
     wrong = departing(said, "accepted-invalid")
     assert [len(found.cases) for found in candidates(merge([wrong]))] == [3]
@@ -67,7 +67,7 @@ def test_answers_are_grouped_by_clause_and_groups_by_size():
 
 
 def test_a_candidate_loads_only_with_cause_and_reason(tmp_path):
-    """The blank ones are refused by name, the filled ones are valid."""
+    """A candidate is valid only once cause and reason are filled in."""
     (path,) = write_candidates(merge([departing(["gave 1"])]), tmp_path)
     told = [problem.what for problem in problems_of(read_yaml(path), "x", "deviations")]
     assert any("cause" in what for what in told)
@@ -78,14 +78,14 @@ def test_a_candidate_loads_only_with_cause_and_reason(tmp_path):
 
 
 def test_hostile_messages_stay_comments(tmp_path):
-    """Nothing that a backend says becomes YAML."""
+    """A hostile message stays a comment and does not become YAML."""
     (path,) = write_candidates(merge([departing([f"{HOSTILE}\n- cases: ['*']"])]), tmp_path)
     assert len(read_yaml(path)["deviations"]) == 1
 
 
 @pytest.mark.parametrize(("messages", "first"), [(["gave 1"], "1 unex"), ([], "0 unex")])
 def test_the_command_says_what_it_wrote(tmp_path, messages, first):
-    """The folder `triage` beside the run, unless another is named."""
+    """The command writes to `triage` beside the run, and prints groups and files."""
     folder = write_run(tmp_path / "run", departing(messages))
     ended = embcheck("triage", folder)
     assert ended.returncode == 0, ended.stderr
@@ -101,7 +101,7 @@ def test_the_command_says_what_it_wrote(tmp_path, messages, first):
 
 
 def test_what_is_told_fits_a_terminal_and_does_not_flood_it(tmp_path):
-    """Two lines a group, of forty groups; the file has all."""
+    """At most forty groups are printed, in 80 columns; the file has all."""
     words = [
         f"{chr(97 + number // 26)}{chr(97 + number % 26)} {'long ' * 40}" for number in range(50)
     ]

@@ -1,4 +1,4 @@
-"""Triton's kernels compile for a GPU where there is none, by the compiler that a GPU would use."""
+"""Triton's kernels compile for a GPU, without having one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOPPER = GPUTarget("cuda", 90, 32)
 
 
 def compiled(kernel, signature: dict, constants: dict) -> str:
-    """Return the assembly of a kernel whose other parameters are 32-bit integers."""
+    """Return the assembly of a kernel; parameters without a type are 32-bit integers."""
     hints = dict.fromkeys(kernel.arg_names, "i32") | signature
     constant = dict.fromkeys(constants, "constexpr")
     source = ASTSource(kernel, hints | constant, constants)
@@ -27,7 +27,7 @@ def compiled(kernel, signature: dict, constants: dict) -> str:
 @pytest.mark.parametrize("index", ["*i32", "*i64"])
 @pytest.mark.parametrize("table", ["*fp64", "*fp32", "*fp16", "*bf16"])
 def test_lookups_compile(table, index):
-    """A lookup's kernel compiles for every precision of a table and both kinds of index."""
+    """The lookup kernel compiles for every dtype of tables and indices."""
     pointers = {"output": table, "weight": table, "indices": index}
     assert ".visible .entry copy_rows" in compiled(
         triton_kernels.copy_rows, pointers, {"rows": 32, "block": 4}
@@ -37,7 +37,7 @@ def test_lookups_compile(table, index):
 @pytest.mark.parametrize("weights", [None, "*fp32"])
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_bags_compile(mode, weights):
-    """A bag's kernel compiles for every mode, with weights and without."""
+    """The bag kernel compiles for every mode, with weights and without."""
     pointers = {"output": "*fp32", "weight": "*fp32", "indices": "*i64", "bounds": "*i64"}
     constants = {"mode": mode, "precision": triton.language.float32, "block": 4}
     per_sample = {"per_sample_weights": weights}

@@ -1,4 +1,4 @@
-"""What reaches an adapter: arrays and options as the users of a library have them."""
+"""Arrays and options reach an adapter in the form that users of a library have them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def delivered(call):
 
 
 def strides_in_pytorch(shape):
-    """Return the strides, in elements, of a new tensor; an axis of no elements counts as one."""
+    """Return the strides, in elements, of a new tensor; an empty axis counts as one."""
     sizes = [max(size, 1) for size in shape[:0:-1]]
     return tuple(accumulate(sizes, int.__mul__, initial=1))[::-1]
 
 
 @pytest.mark.parametrize("shape", EMPTY, ids=str)
 def test_an_empty_array_has_the_strides_that_a_tensor_has(shape):
-    """Each input, by NumPy, by DLPack and as a buffer; a library that reads strides takes it."""
+    """An empty array has the strides of an empty tensor, in NumPy, DLPack and as a buffer."""
     sent = {name: np.zeros(shape, np.float32) for name in INPUTS}
     arrays = delivered(Call(Operation.EMBEDDING_BAG, sent)).inputs
     wanted = tuple(4 * step for step in strides_in_pytorch(shape))
@@ -58,7 +58,7 @@ def test_an_empty_array_has_the_strides_that_a_tensor_has(shape):
 
 @pytest.mark.parametrize("shape", EMPTY, ids=str)
 def test_pytorch_gives_these_strides(shape):
-    """The formula above is PyTorch's, also of what it takes from NumPy and by DLPack."""
+    """PyTorch gives empty tensors these strides, also if they come from NumPy or DLPack."""
     torch = pytest.importorskip("torch")
     assert torch.empty(shape).stride() == strides_in_pytorch(shape)
     sent = {"weight": np.zeros(shape, np.float32)}
@@ -68,7 +68,7 @@ def test_pytorch_gives_these_strides(shape):
 
 
 def test_narrow_dtypes_are_those_of_ml_dtypes():
-    """NumPy has no bfloat16 and no float8 of its own."""
+    """bfloat16 and float8 arrays have the dtypes of ml_dtypes."""
     for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         kind = getattr(ml_dtypes, name)
         for shape in ((2, 3), (0, 3)):
@@ -80,7 +80,7 @@ def test_narrow_dtypes_are_those_of_ml_dtypes():
 
 @pytest.mark.parametrize("operation", sorted(set(Operation) - {Operation.PROBE}))
 def test_an_option_arrives_as_a_user_writes_it(operation):
-    """Each value of the table, and its default: a bool stays a bool, and an int an int."""
+    """Each value of an option arrives with its type, so that a bool stays a bool."""
     for option in options_of(operation):
         values = {*option.values, *TRIED.get(option.name, ()), option.default}
         for value in values:
@@ -92,7 +92,7 @@ def test_an_option_arrives_as_a_user_writes_it(operation):
 
 
 def test_the_suite_has_no_array_or_option_that_users_do_not_have():
-    """In all cases: what is not said to lie otherwise is plain; valid flags are booleans."""
+    """All cases' arrays without a layout are plain, and all flags are booleans."""
     seen = set()
     for case in (case for path in spec_files(()) for case in load_spec(path).cases):
         if case.missing or case.large:

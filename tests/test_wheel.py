@@ -1,4 +1,4 @@
-"""What `pip install` gives: specs, schema and templates travel in the wheel."""
+"""The wheel contains specs, schemas and templates, and works outside the checkout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Build the wheel, and unpack it into a folder that is not the checkout."""
+    """Build the wheel and unpack it outside the checkout; return the folder."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     built = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
@@ -28,7 +28,7 @@ def site(tmp_path_factory):
 
 
 def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the unpacked wheel's folder, with the wheel first on the path."""
+    """Run Python with the unpacked wheel first on the path."""
     environment = {**os.environ, "PYTHONPATH": str(site)}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -37,7 +37,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_suite_runs_from_the_wheel(site):
-    """The shipped suite runs from the wheel alone, outside the checkout."""
+    """The suite runs from the wheel alone."""
     where = python(site, "-c", "import embcheck.specs; print(embcheck.specs.__file__)")
     assert where.stdout.startswith(str(site)), where.stderr
     main = "from embcheck.cli.main import main; main()"
@@ -49,7 +49,7 @@ def test_the_suite_runs_from_the_wheel(site):
 
 
 def test_the_report_is_made_from_the_wheel(site):
-    """The templates travel too: a report comes out of the installed package."""
+    """A report can be made from the wheel alone."""
     main = "from embcheck.cli.main import main; main()"
     python(site, "-c", main, "run", "-b", "numpy-reference", "-k", "lookup", "--out", "small")
     done = python(site, "-c", main, "report", "small", "--html", "report.html")

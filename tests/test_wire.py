@@ -1,4 +1,4 @@
-"""Frames between harness and worker: how large an array may be depends on who sent it."""
+"""Frames between harness and worker: limits on arrays, and their layouts in memory."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from embcheck.conformance.suite.layouts import LAYOUTS, MemoryLayout, lay, layou
 
 
 def claiming(shape: list[int]) -> io.BytesIO:
-    """Return a frame that promises an array of float64, and ends before it."""
+    """Return a frame that announces an array of float64 and ends before it."""
     array = {"name": "weight", "dtype": "float64", "shape": shape}
     text = json.dumps({"arrays": [array]}).encode()
     return io.BytesIO(struct.pack("<q", len(text)) + text)
 
 
 def test_a_backend_cannot_send_more_than_the_harness_bears():
-    """An answer of over 4 GiB is refused before memory is taken for it."""
+    """An answer of over 4 GiB is refused before memory is allocated for it."""
     with pytest.raises(wire.Broken, match="an array of 536870913 elements"):
         wire.receive(claiming([2**29 + 1]))
 
 
 def test_a_backend_can_be_handed_a_table_of_any_size():
-    """A worker takes what the harness sends, a table of 5 GB for one; this one never comes."""
+    """A worker accepts arrays of any size from the harness."""
     with pytest.raises(wire.Broken, match="the channel was closed"):
         wire.receive(claiming([2**29 + 1]), sys.maxsize)
 
@@ -38,7 +38,7 @@ SHAPES = ((), (1,), (5,), (0,), (3, 4), (0, 3), (3, 0), (1, 1), (2, 3, 4), (1, 3
 
 
 def travelled(array: np.ndarray, *, with_layouts: bool) -> np.ndarray:
-    """Send an array and receive it again."""
+    """Send an array through a channel and return it as received."""
     channel = io.BytesIO()
     wire.send(channel, {}, {"a": array}, with_layouts=with_layouts)
     channel.seek(0)
@@ -46,7 +46,7 @@ def travelled(array: np.ndarray, *, with_layouts: bool) -> np.ndarray:
 
 
 def laid_out(layout: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Make an array of small numbers; an expanded one has equal rows."""
+    """Make an array of small numbers in a layout; an expanded one has equal rows."""
     values = (np.arange(int(np.prod(shape))) % 2).reshape(shape).astype(dtype)
     if layout == "expanded" and values.size:
         values = np.repeat(values[:1], len(values), axis=0) if values.ndim else values
@@ -56,7 +56,7 @@ def laid_out(layout: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_array_arrives_as_it_lies_in_memory(layout, dtype):
-    """Values, dtype, strides, what lies around it and whether it may be written to: all travel."""
+    """An array keeps its values, dtype, strides, surroundings and whether it is writable."""
     for shape in SHAPES:
         sent = laid_out(layout, shape, dtype)
         got = travelled(sent, with_layouts=True)
@@ -71,7 +71,7 @@ def test_an_array_arrives_as_it_lies_in_memory(layout, dtype):
     ("shape", "steps"), [((0,), (1,)), ((0, 3), (3, 1)), ((3, 0), (1, 1)), ((2, 0, 3), (3, 3, 1))]
 )
 def test_an_empty_array_has_the_strides_of_a_list(layout, shape, steps):
-    """PyTorch gives these; NumPy's zeros reach a library that reads strides, and are refused."""
+    """Empty arrays get PyTorch's strides, since some libraries refuse NumPy's zeros."""
     for with_layouts in (True, False):
         got = travelled(laid_out(layout, shape, "float32"), with_layouts=with_layouts)
         assert got.strides == tuple(4 * step for step in steps)
@@ -80,7 +80,7 @@ def test_an_empty_array_has_the_strides_of_a_list(layout, shape, steps):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_answer_arrives_with_its_values_whatever_its_layout(layout):
-    """A stride of 0 in an answer is no claim about its values."""
+    """An answer arrives with the right values, whatever its layout."""
     for shape in SHAPES:
         sent = laid_out(layout, shape, "float32")
         got = travelled(sent, with_layouts=False)
@@ -91,7 +91,7 @@ def test_an_answer_arrives_with_its_values_whatever_its_layout(layout):
 
 
 def test_a_backend_cannot_have_its_answer_laid_out():
-    """A layout that an answer claims is not read: rows that differ stay different."""
+    """A layout announced with an answer is ignored, so different rows stay different."""
     channel = io.BytesIO()
     values = np.float32([[1, 2], [3, 4]])
     wire.send(channel, {}, {"a": values[::-1]}, with_layouts=True)
@@ -103,12 +103,12 @@ def test_a_backend_cannot_have_its_answer_laid_out():
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_is_recognised_by_its_name(layout):
-    """A table in each of the layouts is named as that; a plain one is contiguous."""
+    """Each layout of a table is recognised by its name."""
     assert layout_of(laid_out(layout, (3, 4), "float32")) == layout
 
 
 def test_a_layout_differs_from_the_plain_one():
-    """No two layouts of a table are the same memory, so that each asks something of its own."""
+    """All layouts of a table differ in memory."""
     seen = {name: memory_of(laid_out(name, (3, 4), "float32")) for name in LAYOUTS}
     assert len(set(seen.values())) == len(LAYOUTS)
     assert seen["padded"].strides == (28, 4)
@@ -118,6 +118,6 @@ def test_a_layout_differs_from_the_plain_one():
 
 
 def test_memory_that_cannot_hold_an_array_is_refused():
-    """Half an element before an array is no layout."""
+    """A layout that begins half an element before an array is refused."""
     with pytest.raises(ValueError, match="2 bytes into its memory"):
         lay(np.float32([1, 2]), MemoryLayout((4,), 2, 0))

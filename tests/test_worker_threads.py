@@ -1,4 +1,4 @@
-"""What a worker tells of its threads: pools, names, who works, and what is burnt in the back."""
+"""A worker's report of its threads: pools, names, working threads and background CPU time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embcheck.conformance.execution.inside.blocks import block_of, clock_costs
 
 
 def test_the_pools_of_loaded_libraries_are_read_back():
-    """NumPy's BLAS tells how many threads it uses, by interface and file."""
+    """The thread pools of loaded libraries are listed with their sizes."""
     np.ones((4, 4)) @ np.ones((4, 4))
     sizes = threads.pool_sizes()
     assert any(name.startswith("blas ") for name in sizes)
@@ -21,7 +21,7 @@ def test_the_pools_of_loaded_libraries_are_read_back():
 
 
 def test_working_threads_are_those_that_did_a_twentieth():
-    """Threads that wait, or keep house, are not counted; those that are new are."""
+    """Threads count as working if they used a twentieth of the CPU time, also new ones."""
     before = {"1": 10.0, "2": 5.0}
     after = {"1": 11.0, "2": 5.01, "3": 1.0, "4": 0.001}
     assert threads.working(before, after) == 2
@@ -29,7 +29,7 @@ def test_working_threads_are_those_that_did_a_twentieth():
 
 
 def test_a_thread_that_burns_is_seen_in_the_background():
-    """CPU time of other threads is background, that of the asking one is not."""
+    """CPU time of other threads is background time, that of the calling thread is not."""
     until = time.perf_counter() + 0.3
     begun = threads.background_seconds()
     while time.perf_counter() < until:
@@ -54,7 +54,7 @@ def test_a_thread_that_burns_is_seen_in_the_background():
 
 
 def test_threads_are_read_from_the_kernels_folder(tmp_path):
-    """Names and CPU seconds come from each thread's folder; one that is gone counts as nothing."""
+    """Names and CPU seconds of threads are read from /proc; a thread that is gone has none."""
     for number, name, nanoseconds in (("7", "main", 2_500_000_000), ("8", "pool", 0)):
         (tmp_path / number).mkdir()
         (tmp_path / number / "comm").write_text(f"{name}\n")
@@ -67,7 +67,7 @@ def test_threads_are_read_from_the_kernels_folder(tmp_path):
 
 @pytest.mark.parametrize("thunks", [1, 3])
 def test_the_loop_costs_less_than_a_call(thunks):
-    """A turn of the loop without its call is a few nanoseconds."""
+    """A turn of the timing loop costs less than a microsecond."""
     timer, loop = clock_costs(thunks)
     assert timer > 0
     assert 0 < loop < 1e-6
@@ -77,7 +77,7 @@ def test_the_loop_costs_less_than_a_call(thunks):
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("start", [0, 2])
 def test_a_block_calls_its_thunks_in_turn(count, calls, start):
-    """Exactly as often as it says, from the place on where the last block ended."""
+    """A block makes exactly its number of calls, in turn, from its start."""
     called = []
     thunks = [lambda number=number: called.append(number) or number for number in range(count)]
     seconds, answer = block_of(thunks, calls, start)()

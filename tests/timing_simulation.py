@@ -1,4 +1,4 @@
-"""A simulated machine: arms with known costs, noise, and a clock that only they move."""
+"""A simulated machine: arms with known costs and noise, and a clock that only they advance."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from embcheck.conformance.timing.statistics.estimate import (
 
 
 def arm_record(backend, role, **more):
-    """Return what a generation found out about a backend of which little matters."""
+    """Return an arm's record of a generation, with empty details unless given."""
     plain = ArmRecord(backend, role, None, {}, {}, {}, 1, (), {}, None)
     return replace(plain, **more)
 
 
 class Machine:
-    """Runs blocks of 4 ms times an arm's cost, times noise, times how slow the machine is now."""
+    """A machine whose blocks take 4 ms times the arm's cost, noise, and current slowness."""
 
     def __init__(
         self,
@@ -92,9 +92,9 @@ def compare_all(generations: list[list[Round]], arm: str, reference: str) -> Est
 def generations(
     count: int, plan: Plan, seed: int, effect: float, costs: Mapping[str, float], **machine: object
 ) -> list[list[Round]]:
-    """Time arms in generations, in each of which every arm is off its cost by an effect of its own.
+    """Time arms in generations; in each, every arm's cost is multiplied by a random effect.
 
-    `effect` is the standard deviation of its logarithm.
+    `effect` is the standard deviation of the effect's logarithm.
     """
     found = []
     for generation in range(count):
@@ -106,7 +106,7 @@ def generations(
 
 
 def verdicts(cost: float, trials: int, plan: Plan, **machine: object) -> list[Conclusion]:
-    """Return the verdicts on an arm of a known relative cost, over many simulated runs."""
+    """Return the verdict of each of many simulated runs on an arm of a known relative cost."""
     found = []
     for seed in range(trials):
         simulated = Machine({"a": 1.0, "b": cost}, seed=seed, **machine)

@@ -1,4 +1,4 @@
-"""A workload that takes no time, for the tests of what times it."""
+"""A workload that takes almost no time, for the tests of timing runs."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ profiles:
 
 
 def tiny_workload(quick: str, full: str) -> str:
-    """Write a file of a plain lookup, given what stands under its two profiles."""
+    """Return the YAML text of a workload of plain lookups, given the fields of its two profiles."""
     return _TEXT.format(quick=quick, full=full)

@@ -1,7 +1,7 @@
-"""Run the steps of a workflow, or of a composite action, by hand and in their order.
+"""Run the steps of a workflow or a composite action in order, without GitHub's runner.
 
-Steps that use an action are passed over: there is no runner here. So are those that install, where
-the environment at hand has all that they would bring.
+Steps that use an action are skipped, since there is no runner. Steps that install packages are
+skipped too, unless `values` are given: the current environment already has them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from commands import environment
 
 EXPRESSION = re.compile(r"\$\{\{ *([\w.-]+) *\}\}")
 BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
-"""How GitHub runs a step whose shell is `bash`; without one it sets no `pipefail`."""
+"""How GitHub runs a step with `shell: bash`; without a `shell` it does not set `pipefail`."""
 
 
 @dataclass
 class Job:
-    """What came of the steps: exit codes, what was passed over and why, and what they wrote."""
+    """The results of the steps: exit codes, which were skipped and why, and what they wrote."""
 
     ran: dict[str, int] = field(default_factory=dict)
     passed_over: dict[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Job:
 
     @property
     def failed(self) -> list[str]:
-        """The steps that failed."""
+        """The names of the steps that failed."""
         return [name for name, code in self.ran.items() if code]
 
 
@@ -45,9 +45,10 @@ def run_steps(
     values: Mapping[str, str] | None = None,
     **around: str,
 ) -> Job:
-    """Run the steps in a folder, with the commands of another first in the search path.
+    """Run the steps in a folder, with the folder `commands` first in the search path.
 
-    `values` are those of the expressions in their `env`; with them, installing is a step like any.
+    `values` are the values of the expressions in the steps' `env`. If they are given, steps that
+    install packages run too. `around` are further environment variables.
     """
     summary, outputs = folder.parent / "summary.md", folder.parent / "outputs"
     for path in (summary, outputs):
@@ -84,12 +85,15 @@ def run_steps(
 
 
 def own_commands(folder: Path) -> Path:
-    """Make the command `embcheck` of the interpreter at hand, in a folder of its own."""
+    """Make a folder with a command `embcheck` that uses the current interpreter; return it."""
     return _made(folder, embcheck=f'exec "{sys.executable}" -m embcheck.cli "$@"')
 
 
 def recording_commands(folder: Path, log: Path) -> Path:
-    """Make commands that only write their words to a file, one a line, with a line between."""
+    """Make commands `embcheck` and `python` that only append their arguments to a file.
+
+    Each argument is a line; an empty line follows each call.
+    """
     line = f"""printf '%s\\n' "${{0##*/}}" "$@" '' >> '{log}'"""
     return _made(folder, embcheck=line, python=line)
 

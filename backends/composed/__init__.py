@@ -1,1 +1,1 @@
-"""Lookups composed of a library's array operations, and what composing them shares."""
+"""Lookups composed of a library's array operations, and the helpers that they share."""

@@ -1,7 +1,7 @@
-"""For adapters that compose lookups: what they can express, where bags lie, and scripts.
+"""Helpers of adapters that compose lookups: checks of a call, bounds of bags, and scripts.
 
-Such an adapter has a few plain functions that use nothing but NumPy and its library. They are what
-runs, and their source is what a script shows.
+Such an adapter has a few plain functions that use only NumPy and its library. The adapter runs
+them, and a script shows their source.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from embcheck.conformance.contract.call import Call, Operation
 BAG_OPTIONS = ("mode", "include_last_offset")
 
 _FLATTENED = ("indices", "per_sample_weights")
-"""What is a matrix where each row is a bag."""
+"""The inputs that are matrices when each row is a bag."""
 
 CUTS = "cuts rows behind the last offset before the bags are reduced"
-"""What those adapters declare that do so, of a call that `ends_early`."""
+"""What an adapter declares by `helps` if it does so for a call that `ends_early`."""
 
 
 def expect_only(
     call: Call, library: str, options: Collection[str], observations: Collection[str]
 ) -> None:
     """Raise Unsupported for options and observations that a library has no spelling for."""
-    # None and False ask for nothing, so that a library may do without such an option.
+    # None and False ask for nothing, so a library need not have such an option.
     asked = [n for n, value in call.options.items() if value is not None and value is not False]
     lacking = [name for name in asked if name not in options]
     lacking += [name for name in call.observe if name not in observations]
@@ -43,14 +43,18 @@ def expect_known(
     options: Mapping[Operation, Collection[str]],
     observations: Collection[str],
 ) -> None:
-    """Raise Unsupported as `expect_only`, also for operations; `options` has those of each."""
+    """Raise Unsupported as `expect_only` does, and for an operation that `options` lacks."""
     if call.operation not in options:
         raise Unsupported(f"{library} has no {call.operation}")
     expect_only(call, library, options[call.operation], observations)
 
 
 def expect_mode(call: Call, modes: Collection[str]) -> str:
-    """Return the mode of bags; raises Unsupported for one that nothing is composed for."""
+    """Return the mode of bags.
+
+    Raises Unsupported for a mode that is not in `modes`, and for per-sample weights with a mode
+    other than sum.
+    """
     given = call.option("mode")
     mode = str(given)
     if mode not in modes:
@@ -61,7 +65,7 @@ def expect_mode(call: Call, modes: Collection[str]) -> str:
 
 
 def ends_early(call: Call) -> bool:
-    """Whether a last offset leaves indices behind it, which are in no bag."""
+    """Return whether a given last offset leaves indices behind it, which are then in no bag."""
     offsets = call.inputs.get("offsets")
     if offsets is None or not call.option("include_last_offset"):
         return False
@@ -71,10 +75,11 @@ def ends_early(call: Call) -> bool:
 
 
 def expect_bounds(call: Call, *, for_matrices: bool = True) -> None:
-    """Raise Unsupported for bags that nobody can say the bounds of.
+    """Raise Unsupported for bags whose bounds cannot be computed.
 
-    The rows of a matrix are bags, and a list of offsets gets the number of indices appended. What
-    NumPy or Python would raise for other ranks, or make of them, is not the library's.
+    The rows of a matrix are bags, and a list of offsets gets the number of indices appended. For
+    other ranks the error or result would come from NumPy or Python, not from the library. With
+    `for_matrices=False`, bags without offsets may have any rank.
     """
     offsets = call.inputs.get("offsets")
     if offsets is None:
@@ -87,7 +92,7 @@ def expect_bounds(call: Call, *, for_matrices: bool = True) -> None:
 def bag_bounds(
     indices: np.ndarray, offsets: np.ndarray | None = None, include_last_offset: bool = False
 ) -> np.ndarray:
-    """Say where bags begin in the flat indices, and at last where the last one ends."""
+    """Return where each bag begins in the flat indices, and where the last one ends."""
     if offsets is None:
         starts: np.ndarray = np.arange(len(indices) + 1) * indices.shape[1]
         return starts
@@ -95,7 +100,7 @@ def bag_bounds(
 
 
 def arguments(call: Call) -> dict[str, Any]:
-    """Return what the function of a call takes; the indices of bags without offsets become flat."""
+    """Return the arguments for the function of a call; a matrix of bags becomes flat."""
     inputs, indices = call.inputs, call.inputs["indices"]
     if call.operation is Operation.ONE_HOT:
         return {"indices": indices, "num_classes": call.option("num_classes")}
@@ -110,7 +115,7 @@ def arguments(call: Call) -> dict[str, Any]:
     if "per_sample_weights" in inputs:
         taken["per_sample_weights"] = inputs["per_sample_weights"]
     if "offsets" not in inputs:
-        # The functions know bags as parts of a list only; the bounds say where a row ends.
+        # The functions take bags as parts of a list only; the bounds say where a row ends.
         taken |= {n: array.ravel() for n, array in taken.items() if n in _FLATTENED}
     return taken
 
@@ -123,7 +128,7 @@ def script(call: Call, imports: str, function: Callable[..., Any]) -> str:
         ends_itself = bool(call.option("include_last_offset"))
         known = f", offsets, {ends_itself}" if "offsets" in call.inputs else ""
         lines.append(f"bounds = bag_bounds(indices{known})")
-        # Behind the bounds, which are found from the shape of the matrix.
+        # After the bounds, which are computed from the shape of the matrix.
         flat = [] if known else [name for name in _FLATTENED if name in taken]
         lines += [f"{name} = {name}.ravel()" for name in flat]
     values = [n if isinstance(v, np.ndarray) else f"{n}={v!r}" for n, v in taken.items()]
@@ -134,7 +139,7 @@ def script(call: Call, imports: str, function: Callable[..., Any]) -> str:
 
 
 def source(*functions: Callable[..., Any]) -> str:
-    """Return the lines of functions, each behind those of its own file that it uses."""
+    """Return the source of functions, each after the functions of its module that it uses."""
     texts: dict[str, str] = {}
     for function in functions:
         _add(_plain(function), texts)
@@ -155,6 +160,6 @@ def _add(function: Any, texts: dict[str, str]) -> None:
 
 
 def _plain(function: Any) -> Any:
-    """Return the function that was written, of what a compiler made of it."""
-    # Numba keeps it as `py_func`, Triton as `fn`.
+    """Return the Python function from which a compiler made this object."""
+    # Numba keeps that function as `py_func`, Triton as `fn`.
     return getattr(function, "py_func", getattr(function, "fn", function))

@@ -31,7 +31,7 @@ from embcheck.conformance.contract.call import Call, Operation
 
 Arrays = dict[str, Any]
 Answer = tuple[Arrays, Arrays]
-"""What was observed, and the arrays that the caller finds after the call."""
+"""The observations, and the arrays that the caller finds after the call."""
 
 _OBSERVABLE = ("output", "weight_after", "inputs_after")
 
@@ -109,14 +109,14 @@ class CupyTake:
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Copy the inputs to the GPU, and call once: that is when CuPy compiles."""
+        """Copy the inputs to the GPU, and return a thunk; a first run here compiles the kernels."""
         _expect_known(call)
         arrays = {name: cupy.asarray(array) for name, array in call.inputs.items()}
         found = arrays if call.wants_inputs else {}
 
         def run() -> Answer:
             output = _LOOKUPS.take(call, arrays)
-            # CuPy returns when its kernels are enqueued; errors and times are those of their end.
+            # CuPy returns when its kernels are enqueued; errors and times are known when they end.
             cupy.cuda.get_current_stream().synchronize()
             return {"output": output}, found
 
@@ -124,12 +124,12 @@ class CupyTake:
         return run
 
     def script(self, call: Call) -> str:
-        """Write a call as CuPy's users would."""
+        """Write a call as CuPy users would."""
         _expect_known(call)
         return script.write(call, _LANGUAGE)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the arrays home."""
+        """Copy the arrays to NumPy."""
         return brought_home(answer, cupy.asnumpy)
 
 

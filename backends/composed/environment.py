@@ -1,4 +1,4 @@
-"""What CuPy reads when it is imported: where it keeps compiled kernels."""
+"""The variable that CuPy reads when it is imported: where to keep compiled kernels."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Keep CuPy's kernels with what the other adapters keep."""
+    """Return the variable that makes CuPy keep its kernels below `cache`."""
     return {"CUPY_CACHE_DIR": str(cache / "cupy")}

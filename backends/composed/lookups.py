@@ -1,4 +1,4 @@
-"""Lookups of libraries that have arrays and no bags: which function a call takes, of what."""
+"""The lookup functions of a library that has arrays but no bags, and which of them a call uses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ GRADIENTS = {
     Observation.GRAD_WEIGHT: "weight",
     Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
 }
-"""The input that a gradient is for, by its observation."""
+"""The input that is differentiated by, for each observation of a gradient."""
 
 
 @dataclass(frozen=True)
 class Lookups:
-    """A library's own functions, which use nothing but it: a script shows their source.
+    """Functions that use only one library, so that a script can show their source.
 
-    `per_sample_weights` may be left out, and is 1-D where there are bounds.
+    `per_sample_weights` may be left out. It is 1-D for a function that takes bounds.
     """
 
     look_up: Callable[..., Any]
@@ -29,7 +29,7 @@ class Lookups:
     reduce_segments: Callable[..., Any]
     """(weight, indices, bounds, mode, per_sample_weights): bags lie between bounds."""
     append_end: Callable[..., Any]
-    """(offsets, indices): the bounds of bags, the last one of which ends with the indices."""
+    """(offsets, indices): the bounds of bags; the last bag ends with the indices."""
 
     def take(self, call: Call, arrays: Mapping[str, Any]) -> Any:
         """Look up, and reduce bags if the call is of bags."""

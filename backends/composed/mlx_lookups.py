@@ -1,8 +1,8 @@
 """Lookups in MLX's own operations.
 
-MLX has no segments. The bag of a row is found by `mx.searchsorted` in the bounds, and the rows go
-where `array.at` documents that it applies all updates. What lies before the first bag or behind the
-last one goes to rows of its own, which are cut off.
+MLX has no reduction of segments. `mx.searchsorted` finds the bag of each row in the bounds, and
+`array.at`, which is documented to apply all updates, reduces the rows of each bag. Rows before the
+first bag or behind the last one go to two extra bags, which are cut off.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def append_end(offsets: mx.array, indices: mx.array) -> mx.array:
 
 
 def to_array(array: mx.array | bool) -> np.ndarray:
-    """Copy an array home; a flag is Python's own."""
-    # NumPy cannot read MLX's buffers of bfloat16, but their bits.
+    """Copy an array to NumPy; a flag is a Python boolean."""
+    # NumPy cannot read MLX's bfloat16 buffers, only their bits.
     if isinstance(array, mx.array) and array.dtype == mx.bfloat16:
         return np.array(array.view(mx.uint16)).view(ml_dtypes.bfloat16)
     return np.array(array)

@@ -1,8 +1,8 @@
-"""What MLX shows of a lookup: its output, gradients, a flag, and a training step.
+"""Observations of a lookup in MLX: its output, gradients, a flag, and a training step.
 
-Gradients are those of `mx.grad`, or of `nn.value_and_grad` for a module, and a training step is one
-of MLX's optimisers, for a module with a factor beside it: there is no gradient of nothing. Adagrad
-is given PyTorch's epsilon.
+Gradients come from `mx.grad`, or from `nn.value_and_grad` for a module. A training step is one step
+of an optimiser of MLX. With a module a factor is trained, too, since MLX refuses a model in which
+nothing is trainable. Adagrad gets PyTorch's epsilon.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OPTIMISERS: dict[str, Callable[[], Any]] = {
 
 
 def observe(call: Call, arrays: Arrays) -> Arrays:
-    """Look up by an operation, and derive what else the call is to show."""
+    """Look up by an operation, and compute the other observations of the call."""
     observed = {"output": LOOKUPS.take(call, arrays)}
     upstream = arrays.get("grad_output", mx.ones_like(observed["output"]))
 
@@ -51,7 +51,7 @@ def observe(call: Call, arrays: Arrays) -> Arrays:
 
 
 def observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
-    """Look up by a module, and derive what else the call is to show."""
+    """Look up by a module, and compute the other observations of the call."""
     observed = {"output": module(arrays["indices"])}
     upstream = arrays.get("grad_output", mx.ones_like(observed["output"]))
     if call.wants(Observation.TRAINABLE):
@@ -67,7 +67,7 @@ def observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
 
 
 def _train(module: nn.Embedding, indices: mx.array, upstream: mx.array, optimiser: Any) -> None:
-    # `value_and_grad` refuses a model without trainable parameters, as a frozen module is one.
+    # `value_and_grad` refuses a model without trainable parameters, such as a frozen module.
     model = nn.Module()
     model.embedding, model.factor = module, upstream
     loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())

@@ -76,11 +76,11 @@ class MlxQuantized:
         )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise a layer, and return its call with what is seen of its table."""
+        """Quantise a layer, and return a thunk that looks up and observes its table."""
         return self._thunk(call, lambda rows: rows)
 
     def spellings(self, call: Call) -> dict[str, Callable[[], dict[str, Any]]]:
-        """Return the call with rows cast to float32, in which a table of float32 was given."""
+        """Return the lookup with its rows cast to float32."""
         return {_IN_SINGLE: self._thunk(call, lambda rows: rows.astype(mx.float32))}
 
     def _thunk(
@@ -103,7 +103,7 @@ class MlxQuantized:
         )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -119,7 +119,7 @@ class MlxQuantized:
 def _quantized(table: np.ndarray, options: Mapping[str, Any]) -> nn.Sequential:
     layer = nn.Embedding(*table.shape)
     layer.load_weights([("weight", mx.array(table))])
-    # `nn.quantize` replaces the layers inside of a module: a layer alone would stay as it is.
+    # `nn.quantize` replaces layers inside a module: a layer alone would stay as it is.
     model = nn.Sequential(layer)
     nn.quantize(model, **options)
     return model
@@ -132,12 +132,12 @@ def _codes(model: nn.Sequential) -> np.ndarray:
 def _loaded(
     model: nn.Sequential, shape: tuple[int, ...], options: Mapping[str, Any]
 ) -> nn.Sequential:
-    """Save the model's weights, and load them into another that was made of zeros."""
+    """Save the model's weights, and load them into another model, made from zeros."""
     other = _quantized(np.zeros(shape, np.float32), options)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "saved.safetensors"))
         model.save_weights(path)
         other.load_weights(path)
-        # MLX reads the file when the weights are needed; the folder is gone by then.
+        # By itself MLX would read the file when the weights are needed, after the folder is gone.
         mx.eval(other.parameters())
     return other

@@ -32,7 +32,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
 
 Answer = tuple[Arrays, Arrays]
-"""What was observed, and the arrays that the caller finds after the call."""
+"""The observations, and the arrays that the caller finds after the call."""
 
 _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "mx.take(weight, indices, axis=0)"),
@@ -87,7 +87,7 @@ class MlxTake:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Copy the inputs to MLX, make the module, and return what evaluates all that is asked."""
+        """Copy the inputs to MLX, make the module, and return a thunk of the observations."""
         _expect_known(call)
         arrays = {name: _to_mlx(array) for name, array in call.inputs.items()}
         if composition.ends_early(call):
@@ -97,7 +97,7 @@ class MlxTake:
             module = _module(call, arrays)
             arrays["weight"] = module.weight
             show = partial(observe_module, call, module, arrays)
-        # A lazy copy would otherwise be made, and timed, in the call.
+        # MLX is lazy: otherwise the copies would be made, and timed, in the call.
         mx.eval(arrays)
         found = arrays if call.wants_inputs else {}
 
@@ -109,12 +109,12 @@ class MlxTake:
         return run
 
     def script(self, call: Call) -> str:
-        """Write a call as MLX's users would."""
+        """Write a call as MLX users would."""
         _expect_known(call)
         return script.write(call, LANGUAGE)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the arrays home."""
+        """Copy the arrays to NumPy."""
         return brought_home(answer, to_array)
 
 
@@ -138,7 +138,7 @@ def _module(call: Call, arrays: Arrays) -> nn.Embedding:
             fresh.set_dtype(getattr(mx, call.options["dtype"]))
         return fresh
     shape = arrays["weight"].shape
-    # `load_weights` compares the shapes: it, and not Python, refuses a table of other dimensions.
+    # `load_weights` compares the shapes, so that MLX itself refuses a table that is not 2-D.
     module = nn.Embedding(shape[0], shape[-1])
     module.load_weights([("weight", arrays["weight"])])
     return module.freeze() if call.is_frozen else module

@@ -1,6 +1,6 @@
 """Lookups as loops that Numba compiles: one element of the table at a time.
 
-Functions that are not compiled make indices flat before the loop, and shape the output after it.
+Functions that are not compiled flatten the indices before a loop, and reshape the output after it.
 """
 
 from __future__ import annotations

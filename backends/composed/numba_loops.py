@@ -46,20 +46,20 @@ class NumbaLoops:
             (Operation.EMBEDDING, Operation.EMBEDDING_BAG, Operation.ONE_HOT), _LOOP
         ),
         capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
-        # Compiled loops check no bounds, and `write_ones` writes where an index says.
+        # Compiled loops check no bounds, and `write_ones` writes wherever an index points.
         fresh_worker_after_bad_index=True,
         survives_fork=True,
     )
 
     def __init__(self) -> None:
-        """Start Numba's compiler up, so that what is forked from here need not."""
+        """Start Numba's compiler here, so that processes forked from this one need not."""
         numba_kernels.look_up(np.zeros((1, 1), np.float32), np.zeros(1, np.int64))
 
     def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
-        """Call once: that is when Numba compiles, or loads what it compiled before."""
+        """Return a thunk of the call, after a first run that compiles the code or loads it."""
         function = _function(call)
 
-        # The arguments are found inside: to flatten a matrix is a part of the call, and is timed.
+        # Inside the thunk, since flattening a matrix is part of the call, and is timed.
         def run() -> Mapping[str, np.ndarray]:
             return {"output": function(**composition.arguments(call)), **inputs_after(call.inputs)}
 
@@ -67,7 +67,7 @@ class NumbaLoops:
         return run
 
     def to_numpy(self, answer: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -78,7 +78,7 @@ class NumbaLoops:
 
 
 def _function(call: Call) -> Callable[..., np.ndarray]:
-    """Return the function of a call; raises Unsupported without one."""
+    """Return the function of a call; raise Unsupported if there is none."""
     if call.operation is Operation.EMBEDDING:
         composition.expect_only(call, "the loop", (), _OBSERVABLE)
         return numba_kernels.look_up

@@ -40,18 +40,18 @@ _IMPORTS = "from typing import Any\n\nfrom scipy.sparse import csr_array"
 
 
 def compressed(data: Any, indices: Any, bounds: Any, shape: Any) -> Any:
-    """Make a CSR array of the three arrays; the entries of a row lie between two bounds."""
+    """Make a CSR array from its three arrays; the entries of a row lie between two bounds."""
     return csr_array((data, indices, bounds), shape=shape)
 
 
 def by_coordinates(data: Any, indices: Any, bounds: Any, shape: Any) -> Any:
-    """Make it of the row and the column of each entry."""
+    """Make a CSR array from the row and the column of each entry."""
     rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     return csr_array((data, (rows, indices)), shape=shape)
 
 
 def look_up(weight: Any, indices: Any, make: Any = compressed) -> Any:
-    """Multiply a CSR array of one entry in each row with the table."""
+    """Multiply a CSR array with one entry in each row by the table."""
     ones, bounds = np.ones(indices.size, weight.dtype), np.arange(indices.size + 1)
     output = make(ones, indices.ravel(), bounds, (indices.size, len(weight))) @ weight
     return output.reshape(*indices.shape, *weight.shape[1:])
@@ -60,7 +60,7 @@ def look_up(weight: Any, indices: Any, make: Any = compressed) -> Any:
 def sum_bags(
     weight: Any, indices: Any, bounds: Any, per_sample_weights: Any = None, make: Any = compressed
 ) -> Any:
-    """Multiply a CSR array that has a row for each bag with the table."""
+    """Multiply a CSR array with one row for each bag by the table."""
     if per_sample_weights is None:
         per_sample_weights = np.ones(len(indices), weight.dtype)
     return make(per_sample_weights, indices, bounds, (len(bounds) - 1, len(weight))) @ weight
@@ -74,7 +74,7 @@ def average_bags(weight: Any, indices: Any, bounds: Any, make: Any = compressed)
 
 
 def one_hot(indices: Any, num_classes: int, make: Any = compressed) -> Any:
-    """Write a CSR array of one entry in each row out; -1 infers the number of classes."""
+    """Make a CSR array with one entry in each row dense; -1 infers the number of classes."""
     ones, bounds = np.ones(indices.size, np.int64), np.arange(indices.size + 1)
     shape = None if num_classes == -1 else (indices.size, num_classes)
     rows = make(ones, indices.ravel(), bounds, shape)
@@ -105,21 +105,21 @@ class ScipyCsr:
         version=scipy.__version__,
         operations=_OPERATIONS,
         capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
-        # `toarray` writes one-hot rows without a look at the bounds.
+        # `toarray` writes one-hot rows without checking bounds.
         fresh_worker_after_bad_index=True,
         survives_fork=True,
     )
 
     def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
-        """Choose the functions; all the work is the call's."""
+        """Choose the functions; the thunk does all the work."""
         return _thunk(call, _function(call))
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Mapping[str, np.ndarray]]]:
-        """Return the thunk of the constructor that is told the row and column of each entry."""
+        """Return a thunk that makes the CSR array from the row and column of each entry."""
         return {_BY_COORDINATES: _thunk(call, partial(_function(call), make=by_coordinates))}
 
     def to_numpy(self, answer: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -130,7 +130,7 @@ class ScipyCsr:
 def _thunk(
     call: Call, function: Callable[..., np.ndarray]
 ) -> Callable[[], Mapping[str, np.ndarray]]:
-    # The arguments are found inside: to flatten a matrix is a part of the call, and is timed.
+    # Inside the thunk, since flattening a matrix is part of the call, and is timed.
     return lambda: {
         "output": function(**composition.arguments(call)),
         **inputs_after(call.inputs),
@@ -138,7 +138,7 @@ def _thunk(
 
 
 def _function(call: Call) -> Callable[..., np.ndarray]:
-    """Return the function of a call; raises Unsupported without one."""
+    """Return the function of a call; raise Unsupported if there is none."""
     if call.operation is Operation.EMBEDDING:
         composition.expect_only(call, "SciPy", (), _OBSERVABLE)
         return look_up

@@ -1,4 +1,4 @@
-"""Scripts for libraries that have arrays of their own, in which lookups are composed."""
+"""Scripts for libraries with arrays of their own, in which lookups are composed."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class Language:
     lookups: Lookups
     from_numpy: Callable[[str, np.dtype], str]
     to_numpy: Callable[[str, str], str]
-    """Of a name, and the name of the weight's dtype."""
+    """Takes the name of an array, and the name of the weight's dtype."""
     fresh_module: str = ""
-    """Empty, as all that follow, where the library has none."""
+    """Empty if the library has none; so are the following fields unless they have a default."""
     pretrained_module: str = ""
     freeze: str = ""
     ones: str = ""
     gradient: str = ""
-    """Of `{name}`, for `{look_up}` and `{upstream}`."""
+    """The gradient for `{name}`, of the lookup `{look_up}`, given `{upstream}`."""
     module_gradient: str = ""
     one_hot: str = "indices.one_hot({})"
-    """Of the number of classes."""
+    """`{}` stands for the number of classes."""
     module_weight: str = "module.weight"
     set_dtype: str = ""
-    """Of the name of a dtype; empty where a fresh module is told its dtype as an argument."""
+    """`{}` stands for the dtype's name; empty if a fresh module takes its dtype as an argument."""
 
 
 def write(call: Call, language: Language) -> str:
-    """Write a call; raises Unsupported for observations that no lines are known for."""
+    """Write a call; raise Unsupported for an observation that cannot be written."""
     for name in call.observe:
         if name not in _WRITTEN:
             raise Unsupported(f"no script is written for {name}")
@@ -48,7 +48,7 @@ def write(call: Call, language: Language) -> str:
     shown, made, look_up = _look_up(call, language)
     lines += [*made, f"output = {look_up}"]
     upstream = "grad_output" if "grad_output" in call.inputs else language.ones
-    # A module shows no function: its gradient is that of the weight that it holds.
+    # For a module no function is shown: its gradient is that of the weight that it holds.
     form = language.gradient if shown else language.module_gradient
     lines += [
         f"{observation} = {form.format(name=name, look_up=look_up, upstream=upstream)}"

@@ -1,4 +1,4 @@
-"""What is seen of a table that a library stored in 8 or 4 bits: the same for every library."""
+"""Observations of a table that a library stored in 8 or 4 bits, shared by all libraries."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OF_THE_TABLE = {
     Observation.SAME_CODES_AGAIN,
     Observation.SAME_WHEN_LOADED,
 }
-"""What is seen of a stored table itself."""
+"""The observations of the stored table itself."""
 
 WRITTEN = {
     *(Observation.OUTPUT, Observation.STORED_WEIGHT),
     *(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER),
 }
-"""What the scripts of most libraries write."""
+"""The observations that the scripts of most libraries make."""
 
 SEEN = WRITTEN | OF_THE_TABLE
 
@@ -29,7 +29,7 @@ LookUp = Callable[[np.ndarray], np.ndarray]
 
 
 def require_written(call: Call, written: set[Observation] = WRITTEN) -> None:
-    """Raise Unsupported for what no script is written for."""
+    """Raise Unsupported if the call asks for an observation that is not in `written`."""
     if not set(call.observe) <= written:
         raise Unsupported("no script is written for this observation")
 
@@ -40,16 +40,16 @@ def observe(
     has_codes_of: Callable[[np.ndarray], bool],
     loaded: Callable[[], LookUp],
 ) -> dict[str, np.ndarray]:
-    """Look up, and see what else a call asks of its stored table.
+    """Look up, and compute the other observations of a call and its stored table.
 
-    `has_codes_of` tells whether another table, stored anew, has the same codes; `loaded` saves the
-    stored table by the library and loads it.
+    `has_codes_of` stores another table and tells whether it has the same codes. `loaded` saves the
+    stored table with the library, loads it, and returns the lookup in the loaded table.
     """
     indices = call.inputs["indices"]
     output = look_up(indices)
     seen = {"output": output, **inputs_after(call.inputs)}
     if call.wants(Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN):
-        # By indices of the call's dtype: a graph that was made for it takes no other.
+        # In the call's dtype, since a graph takes only indices of the dtype that it was made for.
         seen["stored_weight"] = look_up(np.arange(len(call.inputs["weight"]), dtype=indices.dtype))
     if call.wants(Observation.SAME_CODES_AGAIN):
         seen["same_codes_again"] = np.array(has_codes_of(seen["stored_weight"]))

@@ -37,7 +37,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Tensors = dict[str, Tensor]
 Answer = tuple[Tensors, Tensors, dict[str, bool]]
-"""What was observed, the tensors that the caller finds after the call, and the flags."""
+"""The observations, the tensors that the caller finds after the call, and the flags."""
 
 _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "weight[indices]"),
@@ -78,7 +78,7 @@ class TinygradIndex:
         # By itself tinygrad takes the first device that it finds, and writes to the home folder.
         helpers.DEV.value = "CPU"
         helpers.CACHEDB = str(cache_folder("tinygrad") / "cache.db")
-        os.environ["CACHEDB"] = helpers.CACHEDB  # of the processes that it starts to compile
+        os.environ["CACHEDB"] = helpers.CACHEDB  # for the processes that compile
         self.info = BackendInfo(
             id="tinygrad",
             library="tinygrad",
@@ -95,7 +95,7 @@ class TinygradIndex:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Copy the inputs, make the module, and return what realises all that is asked."""
+        """Copy the inputs, make the module, and return a thunk that realises the observations."""
         _expect_known(call)
         tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
         look_up = partial(_look_up, call, tensors)
@@ -103,7 +103,7 @@ class TinygradIndex:
             module = _module(call, tensors)
             tensors["weight"] = module.weight
             look_up = partial(module, tensors["indices"])
-        # tinygrad is lazy: the copies would otherwise be made, and timed, in the call.
+        # tinygrad is lazy: otherwise the copies would be made, and timed, in the call.
         Tensor.realize(*tensors.values())
         found = tensors if call.wants_inputs else {}
 
@@ -117,12 +117,12 @@ class TinygradIndex:
         return run
 
     def script(self, call: Call) -> str:
-        """Write a call as tinygrad's users would."""
+        """Write a call as tinygrad users would."""
         _expect_known(call)
         return script.write(call, LANGUAGE)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the tensors home."""
+        """Copy the tensors to NumPy."""
         observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer[:2])
         flags = {name: np.array(flag) for name, flag in answer[2].items()}
         return {**inputs_after(found), **flags, **observed}

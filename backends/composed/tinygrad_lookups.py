@@ -1,8 +1,8 @@
 """Lookups in tinygrad's own operations.
 
-tinygrad has no segments. The bag of a row is the number of bounds that it has passed, and the rows
-go there by `Tensor.scatter_reduce`, whose documentation leaves the values in place out of the
-reduction by `include_self=False`.
+tinygrad has no reduction of segments. The bag of a row is the number of bounds at or before it,
+minus 1. `Tensor.scatter_reduce` reduces the rows of each bag; `include_self=False` is documented to
+leave the initial values out of the reduction.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def append_end(offsets: Tensor, indices: Tensor) -> Tensor:
 LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
 
 _EXOTIC = {"bfloat16": "bfloat16", "float8_e4m3fn": "fp8e4m3", "float8_e5m2": "fp8e5m2"}
-"""What tinygrad calls the dtypes that it does not exchange with NumPy: they travel as bits."""
+"""tinygrad's names of the dtypes that it does not exchange with NumPy: it gets their bits."""
 
 
 def to_tensor(array: np.ndarray) -> Tensor:
@@ -70,7 +70,7 @@ def to_tensor(array: np.ndarray) -> Tensor:
 
 
 def to_array(tensor: Tensor) -> np.ndarray:
-    """Copy a tensor home."""
+    """Copy a tensor to NumPy."""
     exotic = {getattr(dtypes, dtype): name for name, dtype in _EXOTIC.items()}
     if tensor.dtype not in exotic:
         return np.asarray(tensor.numpy())
@@ -78,7 +78,7 @@ def to_array(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.bitcast(bits).numpy()).view(exotic[tensor.dtype])
 
 
-# The same two conversions, as a script's lines.
+# The same two conversions, as lines of a script.
 def _from_numpy(name: str, dtype: np.dtype) -> str:
     if dtype.name not in _EXOTIC:
         return f"Tensor({name})"

@@ -1,10 +1,10 @@
 """Calls as FBGEMM's table-batched embeddings (TBE) take them: flat indices, and B + 1 offsets.
 
-FBGEMM documents offsets that end with the number of indices, as `include_last_offset` has them;
-where a call's do not, that number is appended. A matrix of bags becomes its offsets. A lookup is
-bags of one index each, as FBGEMM itself spells sequence embeddings:
-https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the way; bags without
-offsets that are no matrix cannot be spelled.
+FBGEMM documents offsets that end with the number of indices, as with `include_last_offset`. If a
+call's offsets do not, that number is appended. A matrix of bags is flattened, and its offsets are
+made. A lookup is made of bags of one index each, as FBGEMM itself spells sequence embeddings:
+https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the way. Bags without
+offsets must be a matrix.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _POOLING = {"sum": PoolingMode.SUM, "mean": PoolingMode.MEAN}
 
 
 def provided(table: str) -> dict[Operation, Provided]:
-    """Say how a lookup and bags are provided by the TBE of that name."""
+    """Return how a lookup and bags are provided by the TBE of that name."""
     rows = f"{table}(pooling_mode=NONE)(indices.flatten(), torch.arange(n + 1))"
     bags = (
         f"{table}(pooling_mode=SUM or MEAN)(indices, offsets, per_sample_weights); a matrix is "
@@ -54,7 +54,7 @@ def expect_expressible(
     *,
     for_matrices: bool = True,
 ) -> None:
-    """Raise Unsupported for what the tables of FBGEMM or TorchRec have no word for."""
+    """Raise Unsupported for a call that a table of FBGEMM or TorchRec cannot express."""
     if call.operation not in operations:
         raise Unsupported(f"{library} has no {call.operation}")
     options = [*(composition.BAG_OPTIONS if call.operation.is_bag else ())]
@@ -109,7 +109,7 @@ def flat_factors(tensors: Mapping[str, Tensor]) -> Tensor | None:
 
 
 def precisions(dtype: torch.dtype) -> dict[str, SparseType]:
-    """Return the options for a table and an output of a dtype; FBGEMM raises where it has none."""
+    """Return the options for a table and an output of a dtype; FBGEMM raises for other dtypes."""
     return {
         "weights_precision": SparseType.from_dtype(dtype),
         "output_dtype": SparseType.from_dtype(dtype),
@@ -142,7 +142,7 @@ class Tbe:
 def require_kernels() -> None:
     """Raise Unavailable without a CUDA device, or in a build of FBGEMM without its kernels."""
     require_cuda()
-    # Such a build imports, and sees the GPU: only its first call would fail.
+    # A build without kernels imports, and sees the GPU: only its first call would fail.
     if not torch._C._dispatch_has_kernel_for_dispatch_key(  # noqa: SLF001  (no public spelling)
         "fbgemm::bounds_check_indices", "CUDA"
     ):

@@ -52,7 +52,7 @@ _OF_THE_WEIGHT = {
     *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
 }
-"""What is flat as the weight is."""
+"""The observations that are flat, as the weight is."""
 _OBSERVABLE = {
     *("output", "weight_after", "inputs_after", *_OF_THE_WEIGHT),
     *(Observation.GRAD_PER_SAMPLE_WEIGHTS, Observation.TRAINABLE),
@@ -83,12 +83,12 @@ class FbgemmDense:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the module, copy the weight to its table, and return what is to be observed."""
+        """Make the module, copy the weight to its table, and return a thunk of the observations."""
         expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
         device = self.info.device
         tensors = tensors_of(call, device)
         module = self._module(call, tensors)
-        # FBGEMM has no option for it: a table is a parameter, which trains.
+        # FBGEMM has no option to freeze a table: it is a parameter, which trains.
         module.weights.requires_grad_(not call.is_frozen)
         table = module.split_embedding_weights()[0]
         # The caller finds the module's own table, which FBGEMM allocates itself.
@@ -111,14 +111,15 @@ class FbgemmDense:
         return script.write_dense(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Bring tensors off the device; what is flat as the weight gets the table's shape."""
+        """Bring tensors off the device; flat ones get the table's shape."""
         home = brought_home(answer, to_array)
         shape: tuple[int, ...] = (-1, home["output"].shape[-1])
-        if "weight_after" in home:  # Tables of no columns, of which -1 says nothing, are not timed.
+        # Only timings lack it; they have no tables of 0 columns, for which -1 would fail.
+        if "weight_after" in home:
             shape = home["weight_after"].shape
         for name in _OF_THE_WEIGHT & home.keys():
-            # FBGEMM keeps all tables of a module in one flat parameter, and so are its gradient and
-            # what trains it.
+            # FBGEMM keeps all tables of a module in one flat parameter, so its gradients and the
+            # trained weight are flat, too.
             home[name] = home[name].reshape(shape)
         return home
 

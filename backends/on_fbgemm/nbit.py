@@ -77,22 +77,22 @@ class FbgemmNbit:
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Pack the table, and return the call with what is seen of the table."""
+        """Pack the table, and return a thunk that looks up and observes the table."""
         return _thunk(call, {})
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the call with bounds held to, and with a module saved as TorchScript."""
+        """Return the call with bounds enforced, and with the module saved as TorchScript."""
         return {
             _FATAL: _thunk(call, {"bounds_check_mode": BoundsCheckMode.FATAL}),
             _SCRIPTED: _thunk(call, {}, as_script=True),
         }
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return arrays_of(answer)
 
     def script(self, call: Call) -> str:
-        """Write a call as FBGEMM's users would."""
+        """Write a call as FBGEMM users would."""
         _expect_expressible(call)
         return script.write_nbit(call, _TYPES[call.option("scheme")])
 
@@ -134,7 +134,7 @@ def _packed(call: Call, table: torch.Tensor, checks: dict[str, Any]) -> Any:
         [("table", *table.shape, kind, EmbeddingLocation.HOST)],
         device="cpu",
         pooling_mode=pooling_of(call),
-        # FP16, the default, would round what is compared with the scheme's levels.
+        # FP16, the default, would round rows that are compared with the scheme's levels.
         output_dtype=SparseType.FP32,
         **checks,
     )

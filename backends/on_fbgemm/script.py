@@ -74,7 +74,7 @@ def write_split(call: Call, device: str, checks: BoundsCheckMode | None) -> str:
     made = _SPLIT.format(
         place=_PLACES[device],
         pooling=_pooling(call),
-        # As the adapter, a script does not name what is the default.
+        # Like the adapter, a script does not name the default.
         checks="" if checks is None else f"\n    bounds_check_mode=BoundsCheckMode.{checks.name},",
     )
     lines = [*torch_script.plain_tensors(call, torch_script.moved_to(device)), made, *_lookup(call)]

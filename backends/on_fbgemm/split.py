@@ -87,12 +87,12 @@ class FbgemmSplit:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the module, copy the weight to its table, and return the lookup."""
+        """Make the module, copy the weight to its table, and return a thunk of the observations."""
         _expect_expressible(call)
         device = self.info.device
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         weight = tensors["weight"]
-        # Not named where it is the default, so that FBGEMM's default is what is tested.
+        # The default is not named, so that FBGEMM's own default is tested.
         checks = {} if self._checks is None else {"bounds_check_mode": self._checks}
         module = SplitTableBatchedEmbeddingBagsCodegen(
             [(*weight.shape, *_PLACES[device])],
@@ -135,7 +135,7 @@ def _expect_expressible(call: Call) -> None:
 
 
 def _trained_by(call: Call) -> str:
-    """Return the observation of a call's training step; the plain one where there is none."""
+    """Return the observation of a call's training step; that of plain SGD if there is none."""
     adagrad = Observation.WEIGHT_TRAINED_BY_ADAGRAD
     return adagrad if call.wants(adagrad) else Observation.TRAINED_WEIGHT
 

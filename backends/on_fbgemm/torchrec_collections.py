@@ -91,16 +91,16 @@ class TorchrecCollections:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the module, load the weight, and return what is to be observed."""
+        """Make the module, load the weight, and return a thunk of the observations."""
         _expect_expressible(call)
         return self._thunk(call, _features)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
-        """Return the thunk of bags that are told by their lengths."""
+        """Return a thunk that gives bags by their lengths."""
         _expect_expressible(call)
         if not call.operation.is_bag:
             return {}
-        # Lengths are differences of bounds, so that here there must be some.
+        # Lengths are differences of bounds, so the bags must have bounds.
         composition.expect_bounds(call)
         return {_BY_LENGTHS: self._thunk(call, _features_by_lengths)}
 
@@ -108,7 +108,7 @@ class TorchrecCollections:
         device = self.info.device
         tensors = tensors_of(call, device)
         module = _module(call, tensors, torch.device(device))
-        # TorchRec names the parameter after the table; there is but one.
+        # TorchRec names the parameter after the table; there is only one.
         ((key, weight),) = module.named_parameters()
         if "weight" in tensors:
             module.load_state_dict({key: tensors["weight"]})
@@ -125,7 +125,7 @@ class TorchrecCollections:
         return thunk(Prepared(call, tensors, weight, look_up), device)
 
     def script(self, call: Call) -> str:
-        """Write a call as TorchRec's users would."""
+        """Write a call as TorchRec users would."""
         _expect_expressible(call)
         return torchrec_script.write(call, self.info.device)
 
@@ -135,7 +135,7 @@ class TorchrecCollections:
 
 
 def _expect_expressible(call: Call) -> None:
-    # Bags without bounds can be told to a KeyedJaggedTensor: it is for TorchRec to refuse them.
+    # A KeyedJaggedTensor can express bags without bounds, so TorchRec itself refuses them.
     expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE, for_matrices=False)
 
 
@@ -161,9 +161,9 @@ def _features(call: Call, tensors: Tensors) -> Any:
 
 
 def _features_by_lengths(call: Call, tensors: Tensors) -> Any:
-    """Tell the length of each bag."""
+    """Make features that give the length of each bag."""
     values, bounds = flat_bags(call, tensors)
-    # `spellings` asks for bags with bounds only.
+    # `spellings` calls this only for bags with bounds.
     lengths = torch.diff(bounds)  # type: ignore[arg-type]
     factors = flat_factors(tensors)
     return torchrec.KeyedJaggedTensor(["feature"], values, factors, lengths=lengths)

@@ -60,7 +60,7 @@ def _lookup(call: Call) -> list[str]:
     elif "offsets" not in call.inputs and call.inputs["indices"].ndim == 2:
         lines = ["offsets = indices.shape[1] * torch.arange(indices.shape[0] + 1)"]
         values, weights = "indices.flatten()", "per_sample_weights.flatten()"
-    # What TorchRec is then told is invalid, and is for it to refuse.
+    # This is invalid input, which TorchRec itself refuses.
     elif "offsets" not in call.inputs:
         offsets = "None"
     elif not call.option("include_last_offset"):

@@ -1,4 +1,4 @@
-"""The adapter of every way of looking rows up with JAX; what it shows stands in `observe`."""
+"""The adapter for every way of looking up rows with JAX; `observe` has its observations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TRAINED = Capability.TRAINING, Capability.ADAGRAD
 
 
 def bags_of(rows: str) -> dict[Operation, Provided]:
-    """Describe a lookup of the library's own, spelled `rows`, and the bags composed from it."""
+    """Describe how a lookup, spelled `rows`, and the bags composed from it are provided."""
     reduction = (
         "then jnp.sum, mean or max, or with offsets jax.ops.segment_sum or segment_max "
         "over jnp.zeros(len(indices), int).at[offsets].add(1).cumsum() - 1"
@@ -65,7 +65,7 @@ def info_of(
     operations: Mapping[Operation, Provided],
     made_from: str | None = None,
 ) -> BackendInfo:
-    """Describe a way of JAX's own of looking rows up."""
+    """Return the info of one of JAX's own ways of looking up rows."""
     return BackendInfo(
         id=name,
         library="jax",
@@ -79,7 +79,7 @@ def info_of(
 
 
 def use_cuda() -> str:
-    """Have JAX work on the GPU, and return that device; raises Unavailable without one."""
+    """Make JAX work on the GPU, and return that device; raise Unavailable without one."""
     # JAX would take three quarters of the GPU's memory at once, which other backends need too:
     # https://docs.jax.dev/en/latest/gpu_memory_allocation.html
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -93,14 +93,14 @@ def use_cuda() -> str:
 
 
 class JaxCalls:
-    """Answers calls by one way of looking rows up."""
+    """The adapter for one way of looking up rows."""
 
     def __init__(self, info: BackendInfo, way: Way) -> None:
         config.update("jax_enable_x64", way.written.wide)
         self.info, self._way = replace(info, settings=WIDE if way.written.wide else {}), way
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Move the inputs, and call once: that is when jit compiles."""
+        """Move the inputs, and return a thunk of the call; jit compiles in a first run here."""
         spelling = self._spell(call)
         arrays, found = self._arrays(call)
         # Timings ask for the output alone: nothing else is compiled with it.
@@ -113,7 +113,7 @@ class JaxCalls:
         return lambda: (finished(show()), found)
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the call with JAX's own checks of indices; none for what looks no index up."""
+        """Return the call with JAX's own checks of indices; nothing for one_hot."""
         spelling = self._spell(call)
         if call.operation is Operation.ONE_HOT:
             return {}
@@ -122,8 +122,8 @@ class JaxCalls:
         if "offsets" not in call.inputs:
             run = checked(show)
             return {CHECKED: lambda: (run(arrays), found)}
-        # Of bags only the lookup is checked: their numbers are made by an update beyond the end,
-        # which JAX drops, and the checks would refuse.
+        # With offsets only the lookup is checked. Bags are numbered by an update beyond the end,
+        # which JAX drops but the checks would refuse.
         rows = checked(lambda given: self._way.look_up(given["weight"], given["indices"]))
 
         def check_and_run() -> Answer:
@@ -133,27 +133,27 @@ class JaxCalls:
         return {CHECKED: check_and_run}
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """View the arrays as NumPy's."""
+        """View the arrays as NumPy arrays."""
         return brought_home(answer, np.asarray)
 
     def script(self, call: Call) -> str:
-        """Write a call as JAX's users would."""
+        """Write a call as JAX users would."""
         self._spell(call)
         return script.write(call, self._way.written)
 
     def _arrays(self, call: Call) -> tuple[Arrays, Arrays]:
-        """Return what is looked up in, and the arrays that the caller finds after the call."""
+        """Return the arrays of a call, with its table, and those the caller finds afterwards."""
         way = self._way
         arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
         if call.operation is Operation.ONE_HOT:
             return arrays, arrays if call.wants_inputs else {}
         table = way.make_table(call, arrays.get("weight"))
-        # A module is looked up in; the caller finds the array that it holds.
+        # The lookup takes a module, but the caller finds the array that it holds.
         found = {**arrays, "weight": way.weight_of(table)} if call.wants_inputs else {}
         return {**arrays, "weight": table}, found
 
     def _spell(self, call: Call) -> Spelling:
-        """Raise Unsupported for what JAX and its documentation have no spelling for."""
+        """Return what a call fixes for jit; raise Unsupported for what JAX has no spelling for."""
         if call.operation not in self.info.operations:
             raise Unsupported(f"{self.info.id} has no {call.operation}")
         composition.expect_only(call, self.info.library, self._way.options, {*Observation})

@@ -1,4 +1,4 @@
-"""What JAX reads when it is imported: where it keeps what it compiles.
+"""The variables that JAX reads when it is imported: where to keep compiled code.
 
 https://docs.jax.dev/en/latest/persistent_compilation_cache.html
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Have JAX keep all that it compiles; by itself it keeps nothing."""
+    """Return the variables that make JAX keep all compiled code; by itself it keeps nothing."""
     return {
         "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

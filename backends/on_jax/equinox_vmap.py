@@ -72,7 +72,7 @@ def _look_up(table: eqx.nn.Embedding, indices: jax.Array) -> Any:
 
 
 def _train(name: str, table: eqx.nn.Embedding, gradient: eqx.nn.Embedding) -> eqx.nn.Embedding:
-    # Optax keeps a state for each leaf, and a module has fields that are no parameters.
+    # Optax keeps a state for each leaf, but some fields of a module are not parameters.
     optimiser, parameters = OPTIMISERS[name](), eqx.filter(table, eqx.is_inexact_array)
     updates, _ = optimiser.update(gradient, optimiser.init(parameters), parameters)
     trained: eqx.nn.Embedding = eqx.apply_updates(table, updates)

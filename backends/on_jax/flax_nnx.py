@@ -41,7 +41,7 @@ def _options_of(call: Call) -> dict[str, Any]:
 
 def _make_table(call: Call, weight: Any) -> nnx.Embed:
     if call.operation is not Operation.EMBEDDING_MODULE:
-        # It takes no table: what is to draw the first weight returns the caller's.
+        # It takes no table, so the initialiser returns the caller's.
         return nnx.Embed(*weight.shape, embedding_init=lambda *_: weight, rngs=nnx.Rngs(0))
     options = _options_of(call)
     return nnx.Embed(
@@ -62,7 +62,7 @@ def _look_up(table: nnx.Embed, indices: jax.Array) -> Any:
 
 
 def _train(name: str, table: nnx.Embed, gradient: nnx.Embed) -> nnx.Embed:
-    # In place; under `jax.jit` the module is a copy, so that the caller's stays as it is.
+    # In place; under `jax.jit` the module is a copy, so the caller's stays as it is.
     nnx.Optimizer(table, OPTIMISERS[name](), wrt=nnx.Param).update(table, gradient)
     return table
 

@@ -1,11 +1,12 @@
-"""What JAX shows of a call: its output, gradients, and a training step, all under `jax.jit`.
+"""Observations of a call in JAX: output, gradients, and a training step, all under `jax.jit`.
 
-A way looks rows up in a table: the weight itself, or a module that holds it. Bags are composed:
-the rows are looked up, multiplied by the per-sample weights, and reduced along the axis that holds
-a bag, or, with offsets, by `jax.ops`, over segments numbered as `jax.experimental.sparse` numbers
-the rows of CSR. Nothing is done about empty bags. `jax.nn.one_hot` gives floats unless it is told a
-dtype: it is told PyTorch's. Gradients are those of `jax.grad`. JAX has no optimiser; what is built
-on it may document one, which then does the training step.
+A way looks up rows in a table, which is the weight itself or a module that holds it. Bags are
+composed: the rows are looked up, multiplied by the per-sample weights, and reduced. Without offsets
+they are reduced along an axis. With offsets `jax.ops` reduces segments, which are numbered as
+`jax.experimental.sparse` numbers the rows of CSR. Empty bags get no special treatment.
+`jax.nn.one_hot` gives floats by default, so it is told PyTorch's dtype. Gradients come from
+`jax.grad`. JAX has no optimiser; a library built on it may document one for the training step.
+
 One jitted function serves all calls, and compiles once for each set of shapes, dtypes and options.
 """
 
@@ -33,9 +34,9 @@ Arrays = dict[Any, Any]
 """Arrays by name; the weight may be a module that holds it."""
 
 Answer = tuple[Arrays, Arrays]
-"""What was observed, and the arrays that the library was handed."""
+"""The observations, and the arrays that the library was handed."""
 
-# JAX returns before it has computed. Whoever does not wait sees no error, and times nothing.
+# JAX returns before it has computed: without waiting, there would be no errors and no times.
 finished: Callable[[Any], Any] = jax.block_until_ready
 
 REDUCTIONS: dict[str, Callable[..., jax.Array]] = {
@@ -52,25 +53,25 @@ _EARLIER_USES: dict[Observation, Callable[[jax.Array], jax.Array]] = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way of looking rows up: `look_up(table, indices)`, and how that is written."""
+    """One way of looking up rows: `look_up(table, indices)`, and how that is written."""
 
     look_up: Callable[[Any, jax.Array], jax.Array]
     written: Written
     make_table: Callable[[Call, Any], Any] = lambda _, weight: weight
-    """Makes the table of a call from its weight, which a fresh module has none of."""
+    """Makes the table of a call from its weight, or from None for a fresh module."""
     weight_of: Callable[[Any], jax.Array] = lambda table: table
     place: Callable[[str, np.ndarray], Any] = lambda _, array: jnp.asarray(array)
     options: frozenset[str] = frozenset({"mode", "include_last_offset", "num_classes"})
     """The options that the way takes."""
     train: Callable[[str, Any, Any], Any] | None = None
-    """Returns the table after one step of the optimiser that an observation names, by a gradient;
-    None where the library documents no optimiser."""
+    """Takes an observation, a table and its gradient, and returns the table after one step of the
+    observation's optimiser. None if the library documents no optimiser."""
 
 
 class Spelling(NamedTuple):
-    """What a call fixes when it is compiled."""
+    """The parts of a call that are fixed when it is compiled."""
 
-    # Hashable, as a static argument of `jax.jit` must be: it compiles once for each.
+    # Hashable, as a static argument of `jax.jit` must be; jit compiles once for each value.
     way: Way
     operation: Operation
     mode: str
@@ -80,7 +81,7 @@ class Spelling(NamedTuple):
 
 @partial(jax.jit, static_argnums=1)
 def look_up(arrays: Arrays, spelling: Spelling) -> jax.Array:
-    """Give the output of a call."""
+    """Return the output of a call."""
     if spelling.operation is Operation.ONE_HOT:
         return jax.nn.one_hot(arrays["indices"], spelling.num_classes, dtype=jnp.int64)
     rows = spelling.way.look_up(arrays["weight"], arrays["indices"])
@@ -96,9 +97,9 @@ def look_up(arrays: Arrays, spelling: Spelling) -> jax.Array:
 def _reduce_segments(rows: jax.Array, offsets: jax.Array, spelling: Spelling) -> jax.Array:
     bounds = offsets if spelling.include_last_offset else jnp.append(offsets, len(rows))
     sizes = jnp.diff(bounds)
-    # The last bound lies behind the last row: JAX documents that it drops such an update.
+    # The last bound may lie behind the last row: JAX documents that it drops such an update.
     bags = jnp.zeros(len(rows), int).at[bounds].add(1).cumsum() - 1
-    # Without the number of segments, which jit cannot find in values, JAX refuses.
+    # JAX requires the number of segments here, since jit cannot read it from values.
     if spelling.mode == "max":
         return jax.ops.segment_max(rows, bags, num_segments=len(sizes))
     sums = jax.ops.segment_sum(rows, bags, num_segments=len(sizes))
@@ -108,7 +109,7 @@ def _reduce_segments(rows: jax.Array, offsets: jax.Array, spelling: Spelling) ->
 
 @partial(jax.jit, static_argnums=(1, 2))
 def observe(arrays: Arrays, spelling: Spelling, wanted: tuple[str, ...]) -> Arrays:
-    """Look up, and derive what else the call is to show."""
+    """Look up, and compute the other observations in `wanted`."""
     output = look_up(arrays, spelling)
     upstream = arrays.get("grad_output", jnp.ones_like(output))
     weight_of = spelling.way.weight_of

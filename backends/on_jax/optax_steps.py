@@ -1,6 +1,6 @@
 """The optimisers of Optax, which Flax and Equinox document for training.
 
-Adagrad is given PyTorch's initial accumulator and epsilon.
+Adagrad gets PyTorch's initial accumulator and epsilon.
 https://optax.readthedocs.io/en/latest/api/optimizers.html
 """
 
@@ -19,4 +19,4 @@ OPTIMISERS: dict[str, Callable[[], Any]] = {
         1.0, initial_accumulator_value=0.0, eps=1e-10
     ),
 }
-"""One step's optimiser, by the observation that it makes."""
+"""The optimiser of one step, by the observation that it makes."""

@@ -1,4 +1,4 @@
-"""A call as lines of JAX's own API, for every way of looking rows up with it."""
+"""A call as lines of JAX's own API, for every way of looking up rows with it."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ _WRITTEN = frozenset(
 
 @dataclass(frozen=True)
 class Written:
-    """How a way of looking rows up is written; `rows` is an expression over `indices`."""
+    """How a way of looking up rows is written; `rows` gives an expression over `indices`."""
 
     rows: Callable[[Call], str]
     imports: tuple[str, ...] = ()
     setting: tuple[str, ...] = ()
     place: Callable[[Call, str], str] = lambda _, name: f"jnp.asarray({name})"
     table: Callable[[Call], str] | None = None
-    """Makes the module that holds the weight; None where `rows` looks into `weight` itself."""
+    """Gives the code of the module that holds the weight; None if `rows` reads `weight` itself."""
     wide: bool = True
-    """Whether 64-bit dtypes are kept, which they are not by default."""
+    """Whether 64-bit dtypes are kept; JAX's default is not."""
     weight: str = "weight"
-    """The weight in what `rows` looks into."""
+    """The expression of the weight in the table."""
     train: tuple[str, ...] = ()
-    """Makes `trained` of `table` by its `gradient` and `{optimiser}`; none where nothing trains."""
+    """Makes `trained` from `table`, its `gradient` and `{optimiser}`; empty if nothing trains."""
 
 
 def write(call: Call, way: Written) -> str:
-    """Write a call; raises Unsupported for what is not written."""
+    """Write a call; raise Unsupported for an observation that cannot be written."""
     unknown = set(call.observe) - _WRITTEN
     if unknown:
         raise Unsupported(f"no script is written for {', '.join(sorted(unknown))}")
@@ -112,7 +112,7 @@ def _derived(call: Call, way: Written, called: str) -> list[str]:
     """Write the gradients and the training step."""
     table = "weight" if way.table is None else "table"
     upstream = "grad_output" if "grad_output" in call.inputs else "jnp.ones_like(output)"
-    # The gradient of a module is a module: its weight is where the module's own is.
+    # The gradient of a module is a module, with its weight in the same place.
     home = way.weight.removeprefix(table)
     lines = []
     for observation, total in _DERIVED.items():
@@ -123,7 +123,7 @@ def _derived(call: Call, way: Written, called: str) -> list[str]:
             lines.append(f"{observation} = jax.grad(lambda {leaf}: {term})({leaf}){part}")
     for observation, optimiser in _OPTIMISERS.items():
         if call.wants(observation):
-            # Only modules train, so that the table has a name of its own here.
+            # Only modules train, so `table` exists here.
             lines.append(f"gradient = jax.grad(lambda table: ({called} * {upstream}).sum())(table)")
             lines += [line.format(optimiser=optimiser) for line in way.train]
             lines.append(f"{observation} = {way.weight.replace('table', 'trained')}")

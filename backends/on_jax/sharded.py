@@ -47,7 +47,7 @@ def _way() -> Way:
     whole = sharding.NamedSharding(mesh, sharding.PartitionSpec())
     constrain: Any = jax.lax.with_sharding_constraint
 
-    # A table of an odd number of rows comes whole, for `device_put` refuses to divide it.
+    # A table with an odd number of rows comes whole, since `device_put` refuses to divide it.
     def look_up(weight: jax.Array, indices: jax.Array) -> jax.Array:
         return jnp.take(constrain(weight, by_rows), indices, axis=0)
 

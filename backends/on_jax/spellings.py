@@ -1,5 +1,6 @@
-"""Other ways in which JAX's users gather rows; what each does out of range stands behind it.
+"""Other ways in which JAX users gather rows.
 
+The comment in each spelling says what it does with an index out of range.
 https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html tells the modes, and
 https://docs.jax.dev/en/latest/debugging/checkify_guide.html how compiled code raises errors.
 """
@@ -17,7 +18,7 @@ from embcheck.backends.on_jax.observe import Answer, finished
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 CHECKED = "jax.jit(checkify.checkify(look_up, errors=checkify.index_checks))  # raises"
-"""The spelling of any lookup whose indices JAX checks."""
+"""The spelling of any lookup with JAX's own checks of indices."""
 
 _WAYS: dict[str, Callable[[Any, Any], Any]] = {
     "jnp.take(weight, indices, axis=0)  # fills with NaN": lambda weight, indices: jnp.take(
@@ -36,7 +37,7 @@ _WAYS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def spellings(call: Call) -> dict[str, Callable[[], Answer]]:
-    """Return compiled thunks for a plain lookup, by their spelling; none for anything else."""
+    """Return a compiled thunk for each spelling of a plain lookup; none for any other call."""
     is_plain = call.operation is Operation.EMBEDDING and call.observe == (Observation.OUTPUT,)
     if not is_plain or any(value is not None for value in call.options.values()):
         return {}
@@ -45,7 +46,7 @@ def spellings(call: Call) -> dict[str, Callable[[], Answer]]:
 
 
 def checked(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compile a function so that an index of no row, found when it runs, raises behind it."""
+    """Compile a function that raises after it has run if an index names no row."""
     run = jax.jit(checkify.checkify(function, errors=checkify.index_checks))
 
     def run_and_raise(arrays: Any) -> Any:

@@ -18,7 +18,7 @@ _ROWS = 'weight.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_i
 
 
 def _get(weight: jax.Array, indices: jax.Array) -> jax.Array:
-    # The fill value is given: "fill" has NaN for floats alone, and other values for integers.
+    # The fill value is given, since "fill" by itself has NaN only for floats.
     return weight.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 

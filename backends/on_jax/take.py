@@ -38,10 +38,10 @@ def _take(weight: jax.Array, indices: jax.Array) -> jax.Array:
 
 
 class _Take(JaxCalls):
-    """Knows how else a lookup can be said."""
+    """The adapter for `jnp.take`, with the other spellings of a lookup."""
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the other ways in which JAX's users gather rows."""
+        """Return the other ways in which JAX users gather rows."""
         return {**spellings.spellings(call), **super().spellings(call)}
 
 

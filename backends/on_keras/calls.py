@@ -1,9 +1,8 @@
-"""The adapter of Keras on every one of its backends: `keras.ops.take`, and `layers.Embedding`.
+"""The adapter for Keras on each of its backends: `keras.ops.take` and `layers.Embedding`.
 
-Arrays become tensors by `ops.convert_to_tensor`, where the backend's tensors are not NumPy's. A
-layer gets the dtype of its table, for Keras would make it float32. Gradients are those of the
-backend's own means, and of a layer through its `stateless_call`. Both stand
-in `observe`.
+Arrays become tensors by `ops.convert_to_tensor`, unless the backend's tensors are NumPy arrays. A
+layer gets the dtype of its table, since Keras would make it float32. `observe` takes gradients by
+the backend's own functions, and those of a layer through its `stateless_call`.
 https://keras.io/api/layers/core_layers/embedding/
 https://keras.io/api/ops/numpy/#take-function
 """
@@ -35,7 +34,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
 
 Answer = tuple[Tensors, Tensors]
-"""What was observed, and the arrays and the variable that the caller finds after the call."""
+"""The observations, and the arrays and the variable that the caller finds after the call."""
 
 _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "keras.ops.take(weight, indices, axis=0)"),
@@ -65,9 +64,10 @@ _MODULES = {"jax": ("jax", "jaxlib")}
 
 @dataclass(frozen=True)
 class Engine:
-    """One of Keras's backends: its name, what it continues, and how it differentiates, if at all.
+    """One of Keras's backends, and how it differentiates, if at all.
 
-    `gradient(loss, source)` is plain code, for scripts show it; `finish` waits for tensors.
+    `gradient(loss, source)` is plain code, since scripts show it. `finish` waits for tensors.
+    `made_from` is the backend whose work this one continues.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Engine:
     survives_fork: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     helps_bags: str = ""
-    """What the composition of bags of offsets does that this backend needs."""
+    """What is declared by `helps` for bags with offsets; empty if this backend needs no help."""
 
 
 class KerasCalls:
@@ -104,12 +104,12 @@ class KerasCalls:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the tensors and the layer, and return the lookup with what is to be observed."""
+        """Make the tensors and the layer, and return a thunk of the observations."""
         self._expect_known(call)
         with keras.device("cpu"):
             tensors = {name: _to_tensor(array) for name, array in call.inputs.items()}
             layer = _layer(call, tensors)
-        # The caller's own arrays: of most backends, tensors are copies of them.
+        # The caller's own arrays: the tensors of most backends are copies of them.
         found = dict(call.inputs) if call.wants_inputs else {}
         if found and call.operation is Operation.EMBEDDING_MODULE:
             found["weight"] = layer.embeddings
@@ -126,7 +126,7 @@ class KerasCalls:
         return look
 
     def script(self, call: Call) -> str:
-        """Write a call as Keras's users would."""
+        """Write a call as Keras users would."""
         self._expect_known(call)
         engine = self._engine
         return composition_script.write(
@@ -134,7 +134,7 @@ class KerasCalls:
         )
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the tensors home."""
+        """Copy the tensors to NumPy."""
         return brought_home(answer, _to_array)
 
     def _expect_known(self, call: Call) -> None:
@@ -163,19 +163,19 @@ def _to_array(value: Any) -> np.ndarray:
 
 
 def _layer(call: Call, tensors: Tensors) -> Any:
-    """Make the layer of a call, None for a call of operations."""
+    """Make the layer of a call; return None for a call of operations."""
     options = call.options
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = options["num_embeddings"], options["embedding_dim"]
         layer = keras.layers.Embedding(*sizes, dtype=options.get("dtype"))
-        # Without it, a layer has no weight until it is first called.
+        # Without `build`, a layer has no weight until it is first called.
         layer.build()
         return layer
     if call.operation is not Operation.EMBEDDING_FROM_PRETRAINED:
         return None
     weight = tensors["weight"]
     dtype = keras.backend.standardize_dtype(weight.dtype)
-    # Keras compares these sizes with the weight's, and so refuses a table of other dimensions.
+    # Keras compares these sizes with the weight's, and so refuses a table that is not 2-D.
     sizes = weight.shape[0], weight.shape[-1]
     layer = keras.layers.Embedding(*sizes, weights=weight, dtype=dtype)
     layer.trainable = not call.is_frozen

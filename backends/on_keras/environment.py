@@ -1,4 +1,4 @@
-"""What Keras's own backends read when they are imported; of them, JAX compiles."""
+"""The variables that Keras's backends read when they are imported: those of JAX."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Lookups and bags in Keras's own operations, the same for every backend of Keras.
 
-Keras has no bags, and `keras.ops` documents reductions of segments. The bag of an index is found
-from the sizes of the bags, by which `keras.ops.repeat` repeats their numbers, which are 32-bit as
-`keras.ops.arange` makes them; rows behind the last bound belong to none, and are cut off. Whoever
-imports this chose Keras's backend before.
+Keras has no bags, but `keras.ops` documents reductions of segments. `keras.ops.repeat` repeats the
+number of each bag by its size, which gives the bag of each index. The numbers are 32-bit, as
+`keras.ops.arange` makes them. Rows behind the last bound belong to no bag, and are cut off. Keras's
+backend must be chosen before this module is imported.
 """
 
 from __future__ import annotations
@@ -66,9 +66,8 @@ LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
 
 
 def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> Language:
-    """Say how lookups are written with one of Keras's backends."""
-    # NumPy's arrays are the tensors of that backend.
-    converted = "{}" if name == "numpy" else "ops.convert_to_tensor({})"  # NumPy's are its tensors
+    """Return how lookups are written with one of Keras's backends."""
+    converted = "{}" if name == "numpy" else "ops.convert_to_tensor({})"  # its tensors are arrays
     imported = [
         "from collections.abc import Callable",
         "from typing import Any\n",

@@ -1,9 +1,9 @@
-"""What Keras shows of a lookup: its output, gradients, flags, and a training step.
+"""Observations of a lookup in Keras: its output, gradients, flags, and a training step.
 
-Gradients are those of the means that a backend of Keras documents, of an operation's tensor, or of
-a layer's variable through `stateless_call`. A training step is one of Keras's optimisers over the
-trainable variables, and over a number in their company: to train nothing is refused. Adagrad is
-given PyTorch's initial accumulator and epsilon.
+Gradients are taken by the function that a backend of Keras documents, for an operation's tensor, or
+for a layer's variable through `stateless_call`. A training step is one step of a Keras optimiser
+over the trainable variables and one more number, since Keras refuses to train nothing. Adagrad gets
+PyTorch's initial accumulator and epsilon.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Tensors = dict[str, Any]
 Gradient = Callable[[Callable[[Any], Any], Any], Any]
-"""Gives the gradient of a function, whose value is a scalar, at a tensor."""
+"""Returns the gradient of a scalar function at a tensor."""
 
 _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
@@ -41,7 +41,7 @@ DERIVED = DIFFERENTIATED | {*_OPTIMISERS}
 
 
 def observe(call: Call, tensors: Tensors, layer: Any, gradient: Gradient | None) -> Tensors:
-    """Look up, and derive what else the call is to show; `layer` is None for operations."""
+    """Look up, and compute the other observations; `layer` is None for operations."""
     output = _look_up(call, tensors) if layer is None else layer(tensors["indices"])
     observed = {"output": output}
     if call.wants(Observation.PRODUCT):
@@ -65,11 +65,11 @@ def _look_up(call: Call, tensors: Tensors) -> Any:
 
 
 def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, source: Any) -> Any:
-    """Give the sum of the output times `upstream`, with another tensor of that name."""
+    """Return sum(output * upstream), with `source` in place of the tensor of that name."""
     if layer is None:
         output = _look_up(call, {**tensors, name: source})
     else:
-        # A layer looks up in its own variable; this is Keras's way of giving it another.
+        # A layer looks up in its own variable; this is Keras's way to pass another one.
         output = layer.stateless_call([source], [], tensors["indices"])[0]
     return ops.sum(ops.multiply(output, upstream))
 

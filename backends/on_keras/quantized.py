@@ -44,7 +44,7 @@ _GIVEN = {
     "int4-row": "config=keras.quantizers.Int4QuantizationConfig(block_size=None)",
     "uint4-zero-block32": "config=keras.quantizers.Int4QuantizationConfig(block_size=32)",
 }
-"""What `quantize` is given, by scheme, as it is written."""
+"""The arguments of `quantize` by scheme, as code."""
 
 
 class KerasQuantized:
@@ -67,7 +67,7 @@ class KerasQuantized:
         )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise a layer, and return its call with what is seen of its table."""
+        """Quantise a layer, and return a thunk that looks up and observes its table."""
         if call.operation not in self.info.operations:
             raise Unsupported("Keras has no quantised layer of bags")
         scheme = call.option("scheme")
@@ -80,7 +80,7 @@ class KerasQuantized:
         return lambda: observe(call, looked_up, has_codes_of, lambda: _lookup_in(_loaded(layer)))
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -91,7 +91,7 @@ class KerasQuantized:
 
 
 def _quantized(table: np.ndarray, scheme: str) -> Any:
-    # The table's dtype is told, for Keras would make the layer float32.
+    # With the table's dtype, since Keras would make the layer float32.
     layer = keras.layers.Embedding(*table.shape, weights=table, dtype=table.dtype.name)
     if scheme == "int8-row":
         layer.quantize("int8")
@@ -113,7 +113,7 @@ def _loaded(layer: Any) -> Any:
     """Save a model of the layer alone, and load it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "saved.keras")
-        # Only models can be saved. Without a dtype an input of a model is of float32.
+        # Only models can be saved. Without a dtype, the input of a model is float32.
         keras.Sequential([keras.Input((), dtype="int64"), layer]).save(path)
         return keras.models.load_model(path)
 

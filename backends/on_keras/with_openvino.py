@@ -13,7 +13,7 @@ from embcheck.backends.on_keras.calls import Engine, KerasCalls
 
 
 def _read(observed: dict[str, Any]) -> dict[str, Any]:
-    """Run what the tensors stand for: a graph, until they become arrays."""
+    """Convert the tensors to arrays, which runs the graph that they stand for."""
     return {
         name: value if isinstance(value, bool) else ops.convert_to_numpy(value)
         for name, value in observed.items()
@@ -22,7 +22,7 @@ def _read(observed: dict[str, Any]) -> dict[str, Any]:
 
 def on_cpu() -> KerasCalls:
     """Make the backend `keras-openvino`."""
-    # It is `ops.arange` that makes them so, in `lookups`.
+    # `ops.arange` in `lookups` makes these numbers.
     numbers = "numbers bags in 32 bits, for with 64 keras.ops.segment_sum and segment_max raise"
     return KerasCalls(
         Engine("openvino", finish=_read, made_from="openvino-ops", helps_bags=numbers)

@@ -19,7 +19,7 @@ from embcheck.backends.on_keras.calls import Engine, KerasCalls
 def gradient(loss: Callable[[Any], Any], source: Any) -> Any:
     """Differentiate a scalar function at a tensor."""
     with tf.GradientTape() as tape:
-        # A tape follows a tensor only where it is told to.
+        # A tape follows a tensor only if it is told to.
         tape.watch(source)
         total = loss(source)
     return tf.convert_to_tensor(tape.gradient(total, source))

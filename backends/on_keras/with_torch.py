@@ -15,7 +15,7 @@ from embcheck.backends.on_keras.calls import Engine, KerasCalls
 
 def gradient(loss: Callable[[Any], Any], source: Any) -> Any:
     """Differentiate a scalar function at a tensor."""
-    # A leaf of its own, so that the caller's tensor stays as it is.
+    # A new leaf, so that the caller's tensor stays as it is.
     leaf = source.detach().requires_grad_()
     return torch.autograd.grad(loss(leaf), leaf)[0]
 

@@ -49,13 +49,13 @@ class OnnxRuntimeBlocks:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise a graph around the caller's table, and return its run."""
+        """Quantise a graph around the caller's table, and return a thunk that runs it."""
         if call.operation not in self.info.operations:
             raise Unsupported("GatherBlockQuantized looks rows up, and does nothing else")
         return gathers.thunk(call, _quantise)
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:

@@ -1,4 +1,4 @@
-"""ONNX's own evaluator in Python, `onnx.reference.ReferenceEvaluator`, on graphs of PyTorch.
+"""ONNX's evaluator in Python, `onnx.reference.ReferenceEvaluator`, on graphs from PyTorch.
 
 https://onnx.ai/onnx/api/reference.html
 """
@@ -23,7 +23,7 @@ Answer = tuple[Any, Mapping[str, np.ndarray]]
 
 
 class OnnxReference:
-    """The evaluator, for what one exporter makes of a lookup."""
+    """ONNX's evaluator, on the graphs that one exporter makes of lookups."""
 
     def __init__(self, name: str, export: Export, made_from: str) -> None:
         self._export = export
@@ -39,9 +39,9 @@ class OnnxReference:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Export the lookup or find its graph, and read it."""
+        """Export the lookup or find its graph, and return a thunk that evaluates it."""
         graph = graph_of(call, self._export)
-        # Outside of the thunk: what is timed is the evaluation, and not the parsing of the graph.
+        # Outside of the thunk, so that parsing the graph is not timed.
         evaluator = ReferenceEvaluator(graph.model)
         feeds = dict(zip(evaluator.input_names, graph.arrays, strict=True))
         return lambda: (evaluator.run(None, feeds), graph.found)

@@ -1,6 +1,6 @@
 """The two exporters in PyTorch: both are `torch.onnx.export`, with `dynamo=True` or `False`.
 
-https://docs.pytorch.org/docs/2.13/onnx_export.html and, for the exporter that was there before,
+https://docs.pytorch.org/docs/2.13/onnx_export.html and, for the older exporter,
 https://docs.pytorch.org/docs/2.13/onnx_torchscript.html.
 """
 
@@ -19,9 +19,10 @@ from embcheck.conformance.contract.export_cache import Refusal
 
 
 def dynamo(exported: Exported) -> bytes | Refusal:
-    """Export through `torch.export`, every size dynamic that need not be the call's.
+    """Export through `torch.export`, with static sizes only for `fixed` inputs.
 
-    The exporter's own message tells how to debug it, its cause what was wrong.
+    A refusal has the message of the error's cause, which says what was wrong. The message of the
+    exporter's own error only says how to debug it.
     """
     _keep_translations()
     try:
@@ -34,17 +35,17 @@ def dynamo(exported: Exported) -> bytes | Refusal:
             dynamic_shapes=exported.sizes(),
         )
     except torch.onnx.OnnxExporterError as error:
-        # Kept like a graph: an exporter that refuses takes as long.
+        # Cached like a graph, since a refusal takes as long.
         return Refusal.of(error, error.__cause__)
     return bytes(program.model_proto.SerializeToString())
 
 
 @cache
 def _keep_translations() -> None:
-    """Let PyTorch make its table of translations once a process, not again for every export.
+    """Make PyTorch build its table of translations once a process, not for every export.
 
-    It is made from constants, and only read here. That takes 0.7 s, twice as long as all else; a
-    PyTorch that keeps it elsewhere takes longer.
+    The table is built from constants, and only read here. Building it takes 0.7 s, twice as long as
+    the rest of an export. With a PyTorch that keeps it elsewhere, exports just take longer.
     """
     with suppress(ImportError, AttributeError):
         from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
@@ -54,12 +55,12 @@ def _keep_translations() -> None:
 
 
 def torchscript(exported: Exported) -> bytes:
-    """Export through a trace of TorchScript, every size dynamic that need not be the call's."""
+    """Export through a TorchScript trace, with static sizes only for `fixed` inputs."""
     sizes = {
         name: {axis: f"{name}_{axis}" for axis in range(example.ndim)}
         for name, example in zip(exported.names, exported.examples, strict=True)
-        # PyTorch compares sizes of these with numbers of the call: an example's size would be
-        # wrong.
+        # PyTorch compares the sizes of `fixed` inputs with numbers of the call, so their examples
+        # have the call's sizes, which stay static.
         if name not in exported.fixed
     }
     file: Any = io.BytesIO()  # which the exporter takes, though it is typed as a path

@@ -1,4 +1,4 @@
-"""A graph of one Gather around the caller's table, before and after a quantiser of ONNX Runtime."""
+"""Graphs of one Gather around the caller's table, rewritten by ONNX Runtime's quantisers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from embcheck.backends.composed.stored_table import LookUp, observe, require_wri
 from embcheck.conformance.contract.call import Call, Observation
 
 Quantise = Callable[[Path, Path, Call], None]
-"""Reads the graph of a call from one file, and writes it to another with its table stored."""
+"""Reads the graph of a call from one file, and writes it to another with a quantised table."""
 
 _OPSET, _IR_VERSION = 21, 10
-"""The first ones that have tensors of 4 bits."""
+"""The first versions that have tensors of 4 bits."""
 FILES = """\
 folder = tempfile.mkdtemp()
 before, after = f"{folder}/float.onnx", f"{folder}/quantized.onnx\""""
@@ -47,7 +47,7 @@ stored_weight = session.run(None, {"indices": rows})[0]"""
 
 
 def thunk(call: Call, quantise: Quantise) -> Callable[[], dict[str, Any]]:
-    """Store the table of a call, and return the lookup with what is seen of the table."""
+    """Quantise the table of a call, and return a thunk that looks up and observes the table."""
     weight = call.inputs["weight"]
     model = _stored(call, weight, quantise)
 
@@ -59,7 +59,7 @@ def thunk(call: Call, quantise: Quantise) -> Callable[[], dict[str, Any]]:
 
 
 def script(call: Call, imports: Sequence[str], quantise: str) -> str:
-    """Write a call; `quantise` are lines that make of the file `before` the file `after`."""
+    """Write a call; `quantise` is lines that make the file `after` from the file `before`."""
     require_written(call)
     needed = ["import tempfile", "import onnx", "import onnxruntime"]
     needed += ["from onnx import helper, numpy_helper", *imports]
@@ -69,16 +69,16 @@ def script(call: Call, imports: Sequence[str], quantise: str) -> str:
 
 
 def session_of(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
-    """Make a session of a graph, or of a file."""
+    """Make a session from a graph, or from a file."""
     options = onnxruntime.SessionOptions()
-    # As in `sessions`: idle threads would spin.
+    # As in `sessions`: otherwise idle threads would spin.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def quantised(model: onnx.ModelProto, call: Call, quantise: Quantise) -> onnx.ModelProto:
-    """Have a graph quantised, from file to file."""
+    """Return the quantised graph; the quantiser works from file to file."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, name) for name in ("float.onnx", "quantized.onnx")]
         onnx.save(model, paths[0])
@@ -87,14 +87,14 @@ def quantised(model: onnx.ModelProto, call: Call, quantise: Quantise) -> onnx.Mo
 
 
 def _stored(call: Call, table: np.ndarray, quantise: Quantise) -> onnx.ModelProto:
-    """Make the graph around a table, and have it quantised."""
+    """Make the graph around a table, and quantise it."""
     given = {"indices": call.inputs["indices"], "output": table}
     ends = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), None)
         for name, array in given.items()
     ]
     gather = helper.make_node("Gather", ["weight", "indices"], ["output"], "gather")
-    # A tensor of ONNX is the bytes of an array in C order.
+    # An ONNX tensor holds the bytes of an array in C order.
     weight = numpy_helper.from_array(np.ascontiguousarray(table), "weight")
     graph = helper.make_graph([gather], "lookup", ends[:1], ends[1:], [weight])
     opset = [helper.make_opsetid("", _OPSET)]
@@ -108,8 +108,8 @@ def _lookup_in(session: onnxruntime.InferenceSession) -> LookUp:
 
 def _codes(model: onnx.ModelProto, table: np.ndarray) -> list[bytes]:
     arrays = map(numpy_helper.to_array, model.graph.initializer)
-    # A quantiser names what it stores as it likes: codes are known by the table's shape, and by
-    # having another dtype than it.
+    # Quantisers choose any names, so codes are found by the table's shape, and by a dtype that is
+    # not the table's.
     return [a.tobytes() for a in arrays if a.shape == table.shape and a.dtype != table.dtype]
 
 
@@ -117,6 +117,6 @@ def _loaded(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """Save the graph with its table beside it, and load both."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "saved.onnx")
-        # External data is how ONNX saves large tables; `size_threshold=0` has it so for small ones.
+        # ONNX saves large tables as external data, and small ones, too, with `size_threshold=0`.
         onnx.save(model, path, save_as_external_data=True, location="table", size_threshold=0)
         return session_of(path)

@@ -1,7 +1,7 @@
-"""Lookups as ONNX graphs, which PyTorch's exporters make, kept on disk.
+"""Lookups as ONNX graphs, which PyTorch's exporters make, cached on disk.
 
-An exporter sees examples with dynamic sizes, and what runs the graph gets the call's own arrays, so
-that one export serves all calls of a configuration, and all that run it.
+An exporter sees examples with dynamic sizes, and a runtime gets the call's own arrays. So one
+export serves all calls of a configuration, in every runtime.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Export = Callable[[Exported], bytes | Refusal]
 
 _VERSIONS = [library.__version__ for library in (torch, onnx, onnxscript)]
 
-# Read as text into the key: what these files say decides what is exported.
+# The text of these files is part of the cache key, since they decide what is exported.
 _SOURCES = [
     Path(inference.__file__).read_text(),
     Path(__file__).with_name("exporters.py").read_text(),
@@ -36,7 +36,7 @@ _SOURCES = [
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph, the call's arrays in the order of its inputs, and what the caller finds after."""
+    """A graph, the arrays in the order of its inputs, and what the caller finds afterwards."""
 
     model: bytes
     arrays: list[np.ndarray]
@@ -44,10 +44,10 @@ class Graph:
 
 
 def graph_of(call: Call, export: Export, sources: Sequence[Path] = ()) -> Graph:
-    """Export a call's lookup, or find its graph on the disk; raises what the exporter raised."""
+    """Export a call's lookup, or find its graph on disk; raise the exporter's error, if any."""
     lookup = exported(call)
     key = _key(call, lookup, export, sources)
-    # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
+    # A tracer runs the module, and `max_norm` would then change the caller's table.
     if call.option("max_norm") is not None and call.operation.makes_module:
         helps("exports a copy of the module, whose table the tracer would renormalise")
     entry = made_once(cache_folder("onnx"), key, lambda: export(deepcopy(lookup)))

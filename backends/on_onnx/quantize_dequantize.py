@@ -23,7 +23,7 @@ from embcheck.conformance.contract.call import Call, Operation
 _BY_ROW = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}
 _ARGUMENTS: Mapping[str, tuple[str, QuantType, dict[str, Any]]] = {
     "uint8-table": ("QuantType.QUInt8", QuantType.QUInt8, {}),
-    # Without `ActivationSymmetric` the code of 0 would not be 0, as the scheme has it.
+    # Without `ActivationSymmetric` the code of 0 would not be 0, as the scheme demands.
     "int8-table": ("QuantType.QInt8", QuantType.QInt8, {"ActivationSymmetric": True}),
     "int8-row": (
         "QuantType.QInt8",
@@ -75,13 +75,13 @@ class OnnxRuntimeQdq:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise a graph around the caller's table, and return its run."""
+        """Quantise a graph around the caller's table, and return a thunk that runs it."""
         if call.operation not in self.info.operations:
             raise Unsupported("a Gather looks rows up, and does nothing else")
         return gathers.thunk(call, _quantise)
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -94,11 +94,11 @@ class OnnxRuntimeQdq:
 
 
 class _Rows(CalibrationDataReader):  # type: ignore[misc]
-    """Calibrates with each row of the table once."""
+    """Calibration data that looks up each row of the table once."""
 
     def __init__(self, call: Call) -> None:
         indices, rows = call.inputs["indices"], len(call.inputs["weight"])
-        # The table's range is all that calibration is to find: each row once shows it.
+        # Calibration only has to find the table's range, which looking up each row once shows.
         self._feeds = iter([{"indices": np.arange(rows, dtype=indices.dtype)}])
 
     def get_next(self) -> dict[str, np.ndarray] | None:

@@ -77,13 +77,13 @@ class OnnxRuntimeInt8:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise a graph around the caller's table, and return its run."""
+        """Quantise a graph around the caller's table, and return a thunk that runs it."""
         if call.operation not in _MODULES:
             raise Unsupported(f"nothing is quantised in {call.operation}")
         return gathers.thunk(call, _quantise) if _is_gather(call) else _of_module(call)
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -96,7 +96,7 @@ class OnnxRuntimeInt8:
             return gathers.script(call, [_IMPORT], line)
         run = script.SESSION.format(provider="CPUExecutionProvider")
         run = run.replace("InferenceSession(model", "InferenceSession(after")
-        # The export's own lines leave `program`; a quantiser reads and writes files.
+        # The lines of the export make `program`; a quantiser reads and writes files.
         lines = f"{gathers.FILES}\nonnx.save(program.model_proto, before)\n{line}\n{run}"
         imports = ["import tempfile", "import onnx", "import onnxruntime", _IMPORT]
         return script.write(_module(call), dynamo, imports, lines)
@@ -107,17 +107,17 @@ def _quantise(source: Path, target: Path, call: Call) -> None:
 
 
 def _is_gather(call: Call) -> bool:
-    # Any other option is one that only PyTorch's module knows.
+    # Only PyTorch's module has any other option.
     return call.operation is Operation.QUANTIZED_EMBEDDING and set(call.options) == {"scheme"}
 
 
 def _module(call: Call) -> Call:
-    """Return the call of the module that holds the floating table."""
+    """Return the call of the module that holds the floating-point table."""
     return replace(call.of_floats(), operation=_MODULES[call.operation])
 
 
 def _of_module(call: Call) -> Callable[[], dict[str, Any]]:
-    """Export a module of the caller's table, quantise the graph, and return its run."""
+    """Export a module of the caller's table, quantise the graph, and return a thunk of its run."""
     if not set(call.observe) <= _SEEN_OF_MODULES:
         raise Unsupported("the table of an exported module is not seen but through its output")
     graph = graph_of(_module(call), dynamo)

@@ -1,4 +1,4 @@
-"""A call as lines of PyTorch's exporters and of what runs their graphs."""
+"""A call as lines of PyTorch's exporters and of the runtimes of their graphs."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ outputs = evaluator.run(None, dict(zip(evaluator.input_names, arrays, strict=Tru
 
 
 def spelling(export: Export) -> str:
-    """Say what an exporter is given; `{}` stands for what PyTorch documents."""
+    """Return how a lookup is exported; `{}` stands for what PyTorch documents."""
     return f"torch.onnx.export of {{}}, dynamo={_is_dynamo(export)}"
 
 
 def write(call: Call, export: Export, imports: Sequence[str], run: str) -> str:
-    """Write a call; `run` are the lines that give the graph `model` the `arrays`."""
+    """Write a call; `run` is lines that run the graph `model` on `arrays`."""
     lookup = inference_script.lookup_of(call)
     sizes = [_sizes(lookup, name, export) for name in lookup.names]
     exported, needed = _DYNAMO, "from torch.export import Dim"

@@ -35,7 +35,7 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxRuntime:
-    """ONNX Runtime on one device, for what one exporter makes of a lookup."""
+    """ONNX Runtime on one device, on the graphs that one exporter makes of lookups."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class OnnxRuntime:
         *,
         sources: Sequence[Path] = (),
     ) -> None:
-        """Graphs are made anew when one of the `sources` changes, beside the exporters' own."""
+        """Make the backend; a change of a file in `sources` makes its cached graphs anew."""
         if _PROVIDERS[device] not in onnxruntime.get_available_providers():
             raise Unavailable(f"onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}")
         self._export, self._sources = export, sources
@@ -66,19 +66,19 @@ class OnnxRuntime:
         """Export the lookup or find its graph, and bind the call's arrays to its inputs."""
         graph = graph_of(call, self._export, self._sources)
         options = onnxruntime.SessionOptions()
-        # Its threads would spin between calls, on the cores of the backends that run beside it.
+        # Otherwise its threads would spin between calls, on the cores of other backends.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(
             graph.model, options, providers=[_PROVIDERS[self.info.device]]
         )
-        # By `OrtValue`, not by arrays: `InferenceSession.run` takes no dtypes of ml_dtypes.
+        # By `OrtValue`, since `InferenceSession.run` takes no arrays with dtypes of ml_dtypes.
         values = map(_to_ort_value, graph.arrays)
         feeds = dict(zip([node.name for node in session.get_inputs()], values, strict=True))
         return lambda: (session.run_with_ort_values(None, feeds), graph.found)
 
     def script(self, call: Call) -> str:
         """Write the export, the session and its run."""
-        # Dtypes of ml_dtypes, bfloat16 say, are no built-in ones of NumPy's.
+        # Dtypes of ml_dtypes, such as bfloat16, are not built into NumPy.
         if any(array.dtype.isbuiltin != 1 for array in call.inputs.values()):
             raise Unsupported("InferenceSession.run takes NumPy's own dtypes only")
         run = script.SESSION.format(provider=_PROVIDERS[self.info.device])
@@ -105,7 +105,7 @@ def _to_ort_value(array: np.ndarray) -> Any:
 
 
 def _to_numpy(value: Any) -> np.ndarray:
-    """Copy a tensor's bytes, since `OrtValue.numpy` knows no bfloat16."""
+    """Copy a tensor's bytes, since `OrtValue.numpy` does not support bfloat16."""
     dtype, shape = onnx.helper.tensor_dtype_to_np_dtype(value.element_type()), value.shape()
     # Not by tensor_size_in_bytes, which ONNX Runtime 1.20 lacks.
     memory = ctypes.string_at(value.data_ptr(), math.prod(shape) * dtype.itemsize)

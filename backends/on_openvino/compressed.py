@@ -53,7 +53,7 @@ class OpenVinoNncf:
         id="openvino-nncf",
         library="openvino",
         exporters=("nncf",),
-        # What follows the dash is the number of a build.
+        # A build number follows the dash.
         version=openvino.__version__.split("-")[0],
         operations={
             Operation.QUANTIZED_EMBEDDING: Provided(
@@ -66,13 +66,13 @@ class OpenVinoNncf:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Compress a model around the caller's table, and return its inference."""
+        """Compress a model around the caller's table, and return a thunk of its inference."""
         if call.operation is Operation.QUANTIZED_EMBEDDING_BAG:
             raise Unsupported("NNCF leaves the tables of OpenVINO's bags as they are")
         if call.operation is not Operation.QUANTIZED_EMBEDDING:
             raise Unsupported(f"nothing is compressed in {call.operation}")
         model = _compressed(call, call.inputs["weight"])
-        # Without codes, a float table would answer, and pass, in place of a stored one.
+        # Without codes, the float table would answer in place of a stored one, and pass.
         if _codes(model) == []:
             raise Unsupported("NNCF leaves this table as it is")
 
@@ -83,7 +83,7 @@ class OpenVinoNncf:
         return lambda: observe(call, looked_up, has_codes_of, lambda: _lookup_in(_loaded(model)))
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
     def script(self, call: Call) -> str:
@@ -107,7 +107,7 @@ def _compressed(call: Call, table: np.ndarray) -> Any:
 
 
 def _codes(model: Any) -> list[bytes]:
-    """Return the constants of 8 and 4 bits: codes, and the codes of 0."""
+    """Return the constants of 8 and 4 bits: the codes and the zero points."""
     nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant"]
     return [node.data.tobytes() for node in nodes if node.get_element_type() in _NARROW]
 
@@ -118,11 +118,10 @@ def _lookup_in(model: Any) -> LookUp:
     rank = len(compiled.inputs[0].get_partial_shape())
 
     def look_up(indices: np.ndarray) -> np.ndarray:
-        """Look up by indices of the rank that the model has, or by a row of them."""
+        """Look up indices of the model's rank, or a 1-D list of them."""
         if indices.ndim == rank:
             return np.array(compiled([indices])[0])
-        # The model was compiled for the rank of the call's indices; a list of rows becomes that
-        # rank.
+        # The model was compiled for the rank of the call's indices, so a list gets that rank.
         rows = compiled([indices.reshape(-1, *[1] * (rank - 1))])[0]
         return np.array(rows.reshape(len(indices), -1))
 

@@ -24,7 +24,7 @@ from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
 
 os.environ.setdefault("CI", "true")
-"""Or OpenVINO reports each conversion to its makers, and forks a process to do so."""
+"""Otherwise OpenVINO reports each conversion to its makers, by a process that it forks."""
 
 _CONVERT = "model = openvino.convert_model(lookup, example_input=examples)"
 
@@ -54,15 +54,15 @@ class OpenVinoTorch:
         self._compiled: dict[str, Any] = {}
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Convert and compile the lookup, if it is not there yet."""
+        """Convert and compile the lookup, unless done before, and return its inference."""
         lookup = exported(call)
         arrays = [call.inputs[name] for name in lookup.names]
         if _is_static(lookup):
             helps("fixes the model's sizes to the call's, beside per-sample weights")
-        # A module holds the call's own table, so that its model is of no use to another call.
+        # A module holds the call's own table, so its model is of no use to another call.
         if call.operation.makes_module:
             return models.thunk(_compiled(lookup, arrays), arrays, lookup.found(call))
-        # What the conversion sees are the examples; only where sizes are fixed do the arrays count.
+        # The conversion sees the examples; the arrays count only if sizes are fixed.
         types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
         types += [array.shape for array in arrays if _is_static(lookup)]
         key = repr((call.operation, sorted(call.options.items()), lookup.names, types))
@@ -91,5 +91,5 @@ def _compiled(lookup: Exported, arrays: list[np.ndarray]) -> Any:
 
 
 def _is_static(lookup: Exported) -> bool:
-    """Whether sizes must be the call's: bags with weights do not compile for the CPU otherwise."""
+    """Return whether the sizes must be the call's, as the CPU requires for bags with weights."""
     return "per_sample_weights" in lookup.names

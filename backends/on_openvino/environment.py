@@ -1,6 +1,6 @@
-"""What OpenVINO reads when it is imported: whether to report that to its makers.
+"""The variable that OpenVINO reads when it is imported: whether to report that to its makers.
 
-It would fork a process to do so, from a thread, while the import goes on.
+To report, it would fork a process from a thread while the import goes on.
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from pathlib import Path
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Have OpenVINO report nothing, as on machines of continuous integration."""
+    """Return the variable that makes OpenVINO report nothing, as in continuous integration."""
     del cache
     return {"CI": "true"}

@@ -1,6 +1,7 @@
 """Lookups in OpenVINO's own operations; `ops` makes models of them.
 
-OpenVINO has no bags of mode max: the bag of a place is the number of offsets that it has passed.
+OpenVINO has no bags of mode max. They are composed: the bag of a position is the number of offsets
+at or before it, minus 1.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from embcheck.backends.on_openvino import opset as op
 
 
 def embedding(weight: Any, indices: Any) -> list[Any]:
-    """Look rows up."""
+    """Look up rows."""
     return [op.gather(weight, indices, 0)]
 
 
@@ -25,7 +26,7 @@ def embedding_bag(
     mode: Any = "mean",
     include_last_offset: Any = False,
 ) -> list[Any]:
-    """Reduce bags, each a row of a matrix of indices or what the offsets say."""
+    """Reduce bags: the rows of a matrix of indices, or the segments that offsets start."""
     if offsets is None:
         return [op.embedding_bag_packed(weight, indices, per_sample_weights, mode)]
     if include_last_offset:
@@ -36,7 +37,7 @@ def embedding_bag(
 def maximise(
     weight: Any, indices: Any, offsets: Any = None, include_last_offset: Any = False
 ) -> list[Any]:
-    """Keep the greatest numbers of bags, each a row of indices or the segment from an offset on."""
+    """Return the maxima of bags: rows of a matrix of indices, or segments that offsets start."""
     rows = op.gather(weight, indices, 0)
     if offsets is None:
         return [op.reduce_max(rows, np.int64(1))]
@@ -45,13 +46,13 @@ def maximise(
     bags = op.gather(op.shape_of(offsets), np.int64(0), 0)
     entries = op.gather(op.shape_of(indices), np.int64(0), 0)
     places = op.range(np.int64(0), entries, np.int64(1), "i64")
-    # `with_right_bound=False`: a place that is an offset has passed it.
+    # `with_right_bound=False`: an offset counts for its own position, too.
     passed = op.bucketize(places, offsets, "i64", with_right_bound=False)
     return [op.segment_max(rows, op.subtract(passed, np.int64(1)), bags, "ZERO")]
 
 
 def one_hot(indices: Any, num_classes: Any, weight: Any = None) -> list[Any]:
-    """Mark classes; multiply with a table if there is one."""
+    """Make one-hot rows, and multiply them by a table if there is one."""
     output = op.one_hot(indices, num_classes, np.int64(1), np.int64(0), -1)
     if weight is None:
         return [output]

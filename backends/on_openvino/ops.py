@@ -63,7 +63,7 @@ class OpenVinoOps:
             ),
         },
         capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
-        # SegmentMax writes where a segment below 0 points to.
+        # For a segment number below 0, SegmentMax writes before its output.
         fresh_worker_after_bad_index=True,
         survives_fork=True,
     )
@@ -72,7 +72,7 @@ class OpenVinoOps:
         self._compiled: dict[str, Any] = {}
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Compile the model of the call's types and ranks, once."""
+        """Compile the model of the call's types and ranks once, and return its inference."""
         _expect_expressible(call)
         _declare_help(call)
         # Open sizes are -1, so that all calls of these types and ranks share a model.

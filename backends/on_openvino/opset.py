@@ -1,7 +1,7 @@
 """The operations of OpenVINO's newest opset that an adapter asks for.
 
-Releases before 2026 list only the new ones in opset 16; of the others, those of opset 15 are the
-same. Releases before 2025 have no opset 16, and keep opset 15 in `openvino.runtime`.
+Releases before 2026 list only new operations in opset 16; the others are the same as in opset 15.
+Releases before 2025 have no opset 16, and keep opset 15 in `openvino.runtime`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NAME = opset16.__name__.rpartition(".")[2]
 
 
 def __getattr__(name: str) -> Any:
-    """Return an operation; raises AttributeError for one that neither has."""
-    # The newest first, for it may have another version of an operation.
+    """Return an operation; raise AttributeError if neither opset has it."""
+    # The newest first, since it may have another version of an operation.
     for opset in (opset16, opset15):
         if hasattr(opset, name):
             return getattr(opset, name)

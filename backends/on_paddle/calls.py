@@ -1,4 +1,4 @@
-"""Calls of Paddle: the tensors, layers and lookups that they are made of."""
+"""The tensors, layers and lookups that a call of Paddle is made of."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _OF_THE_WEIGHT = {*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS} - {
 
 
 def tensors_of(call: Call) -> Tensors:
-    """Copy the inputs; those of an operation take part in the gradients that are asked for."""
+    """Copy the inputs to tensors, and mark those of an operation whose gradients are wanted."""
     tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-        # Paddle's tensors take part in no gradient unless they are told to.
+        # By default, Paddle's tensors take part in no gradient.
         tensors["per_sample_weights"].stop_gradient = False
     # A layer's own parameter takes part by itself.
     if not call.operation.makes_module and call.wants(*_OF_THE_WEIGHT):
@@ -40,14 +40,14 @@ def tensors_of(call: Call) -> Tensors:
 
 
 def of_layer(call: Call, tensors: Tensors, layer: Any) -> PreparedLookup:
-    """Say what a layer looks up, and what it lists for an optimiser."""
+    """Return the lookup of a layer, and the parameters that it lists for an optimiser."""
     return PreparedLookup(
         call, tensors, layer.weight, layer.parameters(), lambda: layer(tensors["indices"])
     )
 
 
 def make_layer(call: Call, tensors: Tensors) -> Any:
-    """Make the layer of a call, fresh or of a table that it copies."""
+    """Make the layer of a call, fresh or with a copy of the call's table."""
     if call.operation.is_fresh:
         return paddle.nn.Embedding(**call.options)
     weight, options = tensors["weight"], _lookup_options(call)
@@ -68,10 +68,10 @@ def layer_of_the_tensor(call: Call, tensors: Tensors) -> Any:
 def lookup_of(
     call: Call, tensors: Tensors, reduce: Callable[..., Tensor] = reduce_segments
 ) -> Callable[[], Tensor]:
-    """Return the lookup of an operation; `reduce` is what bags of offsets are reduced by."""
+    """Return the lookup of an operation; `reduce` reduces bags that are given by offsets."""
     indices, options = tensors["indices"], call.options
     if call.operation is Operation.ONE_HOT:
-        # Paddle's one-hot is of float32; its guide for PyTorch's users converts it so.
+        # Paddle's one_hot returns float32; its guide for PyTorch users converts it like this.
         return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
     weight = tensors["weight"]
     if call.operation is Operation.EMBEDDING:
@@ -96,5 +96,5 @@ def lookup_of(
 
 
 def _lookup_options(call: Call) -> dict[str, Any]:
-    """Return what Paddle's lookup takes of a call's options."""
+    """Return those options of a call that Paddle's lookup takes."""
     return {name: call.options[name] for name in LOOKUP_OPTIONS if name in call.options}

@@ -43,7 +43,7 @@ from embcheck.conformance.contract.backend import (
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Answer = tuple[Tensors, Tensors]
-"""What was observed, and the tensors that the caller finds after the call."""
+"""The observations, and the tensors that the caller finds after the call."""
 
 _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "paddle.nn.functional.embedding"),
@@ -77,13 +77,13 @@ class PaddleEager:
             device=device,
             operations=_OPERATIONS,
             capabilities=frozenset(Capability),
-            # Beside a padding_idx, an index that is too large is read, and written by gradients.
+            # With a padding_idx, an index that is too large is read, and gradients write there.
             fresh_worker_after_bad_index=True,
             survives_fork=device == "cpu",
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Copy the inputs, make the layer, and return the lookup with what is to be observed."""
+        """Copy the inputs, make the layer, and return a thunk of the observations."""
         _expect_known(call)
         tensors = tensors_of(call)
         if call.operation.makes_module:
@@ -97,7 +97,7 @@ class PaddleEager:
         return self._thunk(prepared)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
-        """Return bags that are told their number, and the layer that keeps the caller's tensor."""
+        """Return bags whose number is passed, and the layer that keeps the caller's tensor."""
         _expect_known(call)
         tensors = tensors_of(call)
         if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
@@ -110,23 +110,23 @@ class PaddleEager:
         return {}
 
     def script(self, call: Call) -> str:
-        """Write a call as Paddle's users would."""
+        """Write a call as Paddle users would."""
         _expect_known(call)
         return script.write(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the tensors home; a sparse gradient becomes dense only here."""
+        """Copy the tensors to NumPy; a sparse gradient becomes dense only here."""
         observed, found = answer
         shown = {
-            # What is read of a sparse gradient is read here, after the clock: to make it dense is
-            # no part of a call.
+            # A sparse gradient is read here, outside of the timing: making it dense is not part of
+            # a call.
             name: np.asarray(OF_THE_GRADIENT.get(name, _home)(value))
             for name, value in observed.items()
         }
         return {**inputs_after({n: to_array(tensor) for n, tensor in found.items()}), **shown}
 
     def _thunk(self, prepared: PreparedLookup) -> Callable[[], Answer]:
-        """Return the lookup with what is to be observed of it, and nothing else."""
+        """Return a thunk that looks up and makes only the observations that the call asks for."""
         # Timings ask for the output alone.
         is_plain = prepared.call.observe == (Observation.OUTPUT,)
         found = prepared.tensors if prepared.call.wants_inputs else {}
@@ -149,8 +149,8 @@ def _home(value: Tensor | bool) -> Any:
 def _expect_known(call: Call) -> None:
     if call.operation not in _OPERATIONS:
         raise Unsupported(f"Paddle has no {call.operation}")
-    # A lookup's options are handed on: what Paddle makes of them is for it to say. Bags are
-    # composed, and only of what there is a composition for.
+    # The options of a lookup are passed on, for Paddle itself to take or refuse. Bags are composed,
+    # so other options and modes than those of the composition are refused here.
     if not call.operation.is_bag:
         return
     composition.expect_only(

@@ -1,8 +1,8 @@
 """Lookups and bags in Paddle's own operations.
 
-Paddle has no bags, and `paddle.geometric` documents reductions of segments. The bag of an index is
-found from the sizes of the bags, by which `paddle.repeat_interleave` repeats their numbers; rows
-behind the last bound belong to none.
+Paddle has no bags, but `paddle.geometric` documents reductions of segments.
+`paddle.repeat_interleave` repeats the number of each bag by its size, which gives the bag of each
+index. Rows behind the last bound belong to no bag.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ RECEIVING = (
     "paddle.geometric.send_u_recv(rows, paddle.arange(len(rows)), bags, reduce_op=mode, "
     "out_size=bags_in_all)"
 )
-"""The spelling of bags that `receive_segments` is."""
+"""The spelling of bags in `receive_segments`."""
 
 KEEPING = "paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze)"
 """The spelling of a layer that keeps the caller's tensor as its weight."""
 
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
-"""The dtypes that Paddle does not exchange with NumPy: they travel as bits."""
+"""The dtypes that Paddle does not exchange with NumPy, and those that hold their bits."""
 
 
 def take_rows(
     indices: Tensor, weight: Tensor, per_sample_weights: Tensor | None, **options: Any
 ) -> Tensor:
-    """Look rows up, and multiply them by their weights, if there are any."""
+    """Look up rows, and multiply them by their weights, if there are any."""
     rows = paddle.nn.functional.embedding(indices, weight, **options)
     return rows if per_sample_weights is None else rows * per_sample_weights.unsqueeze(-1)
 
@@ -50,7 +50,7 @@ def reduce_matrix(
 
 
 def number_bags(sizes: Tensor) -> Tensor:
-    """Give the bag of each row."""
+    """Return the number of the bag of each row."""
     return paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
 
 
@@ -62,7 +62,7 @@ def reduce_segments(
     per_sample_weights: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
-    """Reduce the rows between one bound and the next by paddle.geometric.segment_sum, ...."""
+    """Reduce the rows between one bound and the next by paddle.geometric.segment_*."""
     rows = take_rows(indices, weight, per_sample_weights, **options)
     bags = number_bags(paddle.diff(bounds))
     reduction: Callable[..., Tensor] = getattr(paddle.geometric, f"segment_{mode}")
@@ -77,7 +77,7 @@ def receive_segments(
     per_sample_weights: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
-    """Reduce the same rows by paddle.geometric.send_u_recv, which is told the number of bags."""
+    """Reduce the same rows by paddle.geometric.send_u_recv, which takes the number of bags."""
     rows = take_rows(indices, weight, per_sample_weights, **options)[: bounds[-1]]
     sizes = paddle.diff(bounds)
     return paddle.geometric.send_u_recv(
@@ -90,7 +90,7 @@ def receive_segments(
 
 
 def to_tensor(array: np.ndarray) -> Tensor:
-    """Copy an array to Paddle, whose default device takes it."""
+    """Copy an array to Paddle's default device."""
     name = array.dtype.name
     if name not in _BITS:
         return paddle.to_tensor(array)
@@ -100,9 +100,9 @@ def to_tensor(array: np.ndarray) -> Tensor:
 
 
 def to_array(tensor: Tensor) -> np.ndarray:
-    """Copy a tensor home, of one that stores rows those rows.
+    """Copy a tensor to NumPy; of one that stores rows, only those rows.
 
-    Paddle makes tensors of negative sizes, which NumPy cannot hold: they come home empty.
+    Paddle makes tensors of negative sizes, which NumPy cannot hold: they become empty arrays.
     """
     name = str(tensor.dtype).removeprefix("paddle.")
     if min(tensor.shape, default=0) < 0:
@@ -112,17 +112,17 @@ def to_array(tensor: Tensor) -> np.ndarray:
 
 
 def to_dense(tensor: Tensor) -> np.ndarray:
-    """Copy a tensor home, the rows that it stores added in their places.
+    """Copy a tensor to NumPy; rows that it stores are added up in their places.
 
-    They are added in double precision, so that no sum is lost here. Rows whose numbers the table
-    does not have are in no place: all come home as stored then, with an axis more than a table.
+    They are added in double precision, so that no sum is lost here. If one of them has a number
+    that the table lacks, all rows are returned as stored, with one axis more than a table.
     """
     values = to_array(tensor)
     if not tensor.is_selected_rows():
         return values
     rows, height = np.array(tensor.rows(), np.int64), tensor.get_selected_rows().height()
     if ((rows < 0) | (rows >= height)).any():
-        # The axis more makes it a wrong shape, and not wrong numbers in a right one.
+        # The additional axis gives a wrong shape, instead of wrong numbers in a right shape.
         return values[None]
     is_complex = values.dtype.kind == "c"
     dense = np.zeros((height, *values.shape[1:]), np.complex128 if is_complex else np.float64)

@@ -1,11 +1,10 @@
-"""What Paddle shows of a lookup: its output, gradients, flags, and a training step.
+"""Observations of a lookup in Paddle: its output, gradients, flags, and a training step.
 
-Gradients are those of `paddle.grad`. Where `sparse=True`, Paddle stores a gradient by its rows. A
-training step is one of an optimiser over the layer's own `parameters()`, or over the weight of an
-operation, and over a number that is trained too: without that company, a frozen module would leave
-nothing to train.
-SparseAdam is Paddle's Adam in lazy mode, which documents that it updates the rows of a sparse
-gradient only. Adagrad is given PyTorch's epsilon: Paddle's is 1e-6.
+Gradients come from `paddle.grad`. With `sparse=True`, Paddle stores a gradient by its rows. A
+training step is one step of an optimiser over the layer's own `parameters()`, or over the weight of
+an operation. One more number is trained, too: without it, a frozen module would leave nothing to
+train. SparseAdam is Paddle's Adam in lazy mode, which documents that it updates only the rows of a
+sparse gradient. Adagrad gets PyTorch's epsilon; Paddle's is 1e-6.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ OF_THE_GRADIENT: dict[str, Callable[[Tensor], Any]] = {
     Observation.SPARSE_GRAD_ROWS: lambda gradient: np.array(gradient.rows(), np.int64),
     Observation.SPARSE_GRAD_VALUES: to_array,
 }
-"""What is read of the gradient when it comes home."""
+"""What each observation reads from the gradient when it is converted to NumPy."""
 
 _OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
     Observation.TRAINED_WEIGHT: lambda trained: paddle.optimizer.SGD(1.0, trained),
@@ -54,9 +53,9 @@ _OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
 
 @dataclass(frozen=True)
 class PreparedLookup:
-    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup.
+    """A call's tensors, the weight that it works on (None without a table), and the lookup.
 
-    `trained` is what an optimiser is given.
+    `trained` lists the tensors that an optimiser gets.
     """
 
     call: Call
@@ -67,9 +66,9 @@ class PreparedLookup:
 
 
 def observe(prepared: PreparedLookup) -> Tensors:
-    """Look up, and derive what else the call is to show; flags are booleans."""
+    """Look up, and compute the other observations of the call; flags are booleans."""
     call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
-    # Earlier than the lookup, which may change the weight in place by `max_norm`.
+    # Before the lookup, which may change the weight in place by `max_norm`.
     earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
     output = prepared.lookup()
     observed: Tensors = {"output": output}
@@ -110,13 +109,13 @@ def _flags(prepared: PreparedLookup, output: Tensor) -> Tensors:
 
 
 def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
-    # The graph is kept, for more than one gradient may be asked of it.
+    # The graph is kept, since more than one gradient may be taken from it.
     (gradient,) = paddle.grad(output, source, upstream, retain_graph=True)
     return gradient
 
 
 def _overlap(first: Tensor, second: Tensor) -> bool:
-    """Whether both lie in common memory, of which there is some."""
+    """Return whether both tensors have memory in common."""
     starts = [tensor.data_ptr() for tensor in (first, second)]
     ends = [
         start + tensor.size * tensor.element_size()
@@ -128,7 +127,7 @@ def _overlap(first: Tensor, second: Tensor) -> bool:
 def _train(
     make: Callable[[list[Tensor]], Any], trained: list[Tensor], output: Tensor, upstream: Tensor
 ) -> None:
-    # Optimisers want one dtype, and SGD has none for halves.
+    # Optimisers want one dtype for all, but SGD does not support half precision.
     is_double = output.dtype == paddle.float64
     company = paddle.ones([1], paddle.float64 if is_double else paddle.float32)
     company.stop_gradient = False

@@ -30,7 +30,7 @@ _IMPORTS = "from typing import Any\n\nimport paddle\nfrom paddle import Tensor\n
 
 
 def write(call: Call, device: str) -> str:
-    """Write a call; raises Unsupported for what is not written."""
+    """Write a call; raise Unsupported for an observation that cannot be written."""
     unknown = set(call.observe) - _WRITTEN
     if unknown or (call.option("sparse") and call.wants(Observation.GRAD_WEIGHT)):
         what = ", ".join(sorted(unknown)) or "a sparse gradient"
@@ -137,13 +137,13 @@ def _company(call: Call) -> str:
 
 
 def _home(call: Call) -> list[str]:
-    """Write how the answers become NumPy arrays again."""
+    """Write how the answers become NumPy arrays."""
     skipped = (Observation.INPUTS_AFTER, Observation.TRAINABLE)
     weight = call.inputs.get("weight")
     typed = "int64" if weight is None else weight.dtype.name
     lines = []
     for name in dict.fromkeys(["output", *call.observe]):
-        # One-hot rows are of int64 whatever the dtype of the table beside them.
+        # One-hot rows are int64, whatever the dtype of the table.
         is_encoding = call.operation is Operation.ONE_HOT and name == "output"
         if name not in skipped:
             lines.append(f"{name} = {write_array(name, 'int64' if is_encoding else typed)}")

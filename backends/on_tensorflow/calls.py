@@ -1,7 +1,7 @@
-"""The adapter of TensorFlow's ways of running lookups; `observe` has what it shows.
+"""The adapter for TensorFlow's ways of running lookups; `observe` has its observations.
 
-What is shown is one function of the call's tensors, run as it is or compiled, and kept for the
-calls that are spelled alike.
+The observations are one function of the call's tensors, run as it is or compiled. It is kept for
+calls with the same operation, options and observations.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from embcheck.conformance.contract.backend import (
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Answer = tuple[Tensors, Tensors]
-"""What was observed, and the tensors that the library was handed."""
+"""The observations, and the tensors that the library was handed."""
 
 _OF_ROWS = ("max_norm", "sparse")
 _OF_BAGS = (*composition.BAG_OPTIONS, *_OF_ROWS)
@@ -48,7 +48,7 @@ class TensorFlowWay:
     jit_compile: bool
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what runs a function this way."""
+        """Return a function that runs the given one this way."""
         if not self.jit_compile:
             return function
         made: Callable[..., Any] = tf.function(function, jit_compile=True)
@@ -56,7 +56,7 @@ class TensorFlowWay:
 
 
 def use(device: str) -> str:
-    """Have TensorFlow work on a device, and return it; raises Unavailable where there is none."""
+    """Make TensorFlow work on a device, and return it; raise Unavailable if there is none."""
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cpu":
         # By itself TensorFlow puts tensors on a GPU where there is one.
@@ -67,20 +67,20 @@ def use(device: str) -> str:
 
 
 class TensorFlowCalls:
-    """Answers calls in one way of running lookups."""
+    """The adapter for one way of running lookups."""
 
     def __init__(self, info: BackendInfo, way: TensorFlowWay) -> None:
         self.info, self._way = info, way
         self._shown: dict[str, Callable[..., Any]] = {}
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Copy the inputs, the table to a variable, and compile if that is the way."""
+        """Copy the inputs, the table to a variable, and return a thunk; XLA compiles here."""
         expect_known(call, self._way.reduce)
         tensors = _tensors(call)
         return self._thunk(call, tensors, lambda: tensors)
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the call with its lists cut at a last offset that leaves values behind it."""
+        """Return the call with its 1-D inputs cut at the last offset, if values lie behind it."""
         expect_known(call, self._way.reduce)
         if not composition.ends_early(call):
             return {}
@@ -93,8 +93,7 @@ class TensorFlowCalls:
         take = partial(_take, call.operation, options_of(call), self._way.reduce)
         wanted = frozenset(map(str, call.observe))
         key = repr((call.operation, options_of(call), sorted(wanted)))
-        # One function object for all calls that are spelled alike: `tf.function` compiles anew for
-        # each.
+        # One function object for all calls of a key, since `tf.function` compiles each anew.
         show = self._shown.setdefault(key, self._way.compiled(partial(observe, wanted, take)))
         steps = {
             name: partial(train, name, take, compiled=self._way.compiled)
@@ -117,26 +116,26 @@ class TensorFlowCalls:
         return run
 
     def script(self, call: Call) -> str:
-        """Write a call as TensorFlow's users would."""
+        """Write a call as TensorFlow users would."""
         expect_known(call, self._way.reduce)
         function = self._way.reduce if call.operation.is_bag else None
         return script.write(call, function, options_of(call), self._way.jit_compile)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the tensors home."""
+        """Copy the tensors to NumPy."""
         return brought_home(answer, lambda tensor: np.asarray(tensor.numpy()))
 
 
 def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
     """Raise Unsupported for what TensorFlow has no spelling for."""
     composition.expect_known(call, "TensorFlow", OPTIONS, OBSERVABLE)
-    # `max_norm` is `tf.clip_by_norm` in TensorFlow, which knows one norm.
+    # `max_norm` is `tf.clip_by_norm` in TensorFlow, which has one norm.
     if call.option("max_norm") is not None and call.option("norm_type") != 2:
         raise Unsupported("TensorFlow clips by the Euclidean norm only")
     if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
         raise Unsupported("tf.one_hot does not infer num_classes")
     if call.operation.is_bag:
-        # `pool` hands the mode on: it is TensorFlow's to refuse.
+        # `pool` passes the mode on, so that TensorFlow itself refuses it.
         if reduce is not pool:
             composition.expect_mode(call, MODES)
         elif "per_sample_weights" in call.inputs and call.option("mode") == "max":
@@ -148,14 +147,14 @@ def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
 def _tensors(call: Call) -> Tensors:
     tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
     if "weight" in tensors:
-        # A variable, as users' tables are: a tape follows it unasked, and optimisers take nothing
-        # else.
+        # A variable, as users' tables are: a tape follows it by itself, and optimisers take only
+        # variables.
         tensors["weight"] = tf.Variable(tensors["weight"], trainable=not call.is_frozen)
     return tensors
 
 
 def options_of(call: Call) -> dict[str, Any]:
-    """Return what the call's function takes; TensorFlow has no switch for sparse gradients."""
+    """Return the options that the function of a call takes."""
     # Gradients of lookups are always sparse here, and `freeze` is a property of the variable.
     names = [name for name in OPTIONS[call.operation] if name not in ("sparse", "freeze")]
     return {name: call.options[name] for name in names if name in call.options}

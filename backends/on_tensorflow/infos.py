@@ -1,4 +1,4 @@
-"""What TensorFlow's ways of running lookups say of themselves."""
+"""Infos of TensorFlow's ways of running lookups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RAGGED_BAGS = Provided(
     "rows = tf.nn.embedding_lookup(weight, indices), or with offsets "
     "tf.RaggedTensor.from_row_starts(tf.nn.embedding_lookup(weight, indices), offsets)",
 )
-"""Bags where no function that combines them can be compiled or converted."""
+"""How bags are composed where TensorFlow's combiners cannot be compiled or converted."""
 
 _CAPABILITIES = frozenset(
     {
@@ -37,9 +37,9 @@ def provided(bags: Provided, form: str = "{}") -> dict[Operation, Provided]:
 
 
 def info_of(name: str, device: str, bags: Provided, made_from: str | None = None) -> BackendInfo:
-    """Describe a way whose tables are variables; raises Unavailable without the device."""
+    """Return the info of a way whose tables are variables; raise Unavailable without the device."""
     operations = provided(bags)
-    # TensorFlow has no layer of lookups but Keras's: what does not train is a variable.
+    # TensorFlow's only layer of lookups is Keras's, so a frozen table is a variable.
     table = "tf.Variable(weight, trainable=not freeze), then "
     rows, bags_of_rows = operations[Operation.EMBEDDING], operations[Operation.EMBEDDING_BAG]
     operations |= {

@@ -54,12 +54,12 @@ class Litert:
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Convert the lookup or find its model, and load it."""
+        """Convert the lookup or find its model, and return a thunk that runs it."""
         _expect_known(call)
         return _thunk(call, lambda arrays: arrays)
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the call with its lists cut at a last offset that leaves values behind it."""
+        """Return the call with its 1-D inputs cut at the last offset, if values lie behind it."""
         _expect_known(call)
         if not composition.ends_early(call):
             return {}
@@ -71,7 +71,7 @@ class Litert:
         return litert_script.write(call, options_of(call))
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Name the arrays; a scalar comes as a number."""
+        """Return the outputs, and the inputs that the caller finds, as NumPy arrays."""
         outputs, found = answer
         # An output without dimensions comes as a number.
         return {**inputs_after(found), **{name: np.asarray(a) for name, a in outputs.items()}}

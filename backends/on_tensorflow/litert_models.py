@@ -1,7 +1,7 @@
-"""Lookups as LiteRT models, which TensorFlow's converter makes, kept on disk.
+"""Lookups as LiteRT models, which TensorFlow's converter makes, cached on disk.
 
 `tf.lite.TFLiteConverter.from_concrete_functions` is given a function whose inputs have the call's
-types and ranks, and sizes that are open, so that one model serves all calls that are spelled alike:
+types and ranks, but open sizes, so that one model serves all calls that differ only in sizes:
 https://www.tensorflow.org/api_docs/python/tf/lite/TFLiteConverter. Only LiteRT's own operations are
 allowed: `ai_edge_litert` runs no others.
 """
@@ -34,7 +34,7 @@ _SOURCES = [
 
 
 def model_of(call: Call, options: Mapping[str, Any]) -> bytes:
-    """Convert a call's lookup, or find its model on the disk; raises what the converter raises."""
+    """Convert a call's lookup, or find its model on disk; raise the converter's error, if any."""
     spelling = (call.operation, sorted(options.items()), described(arrays_of(call)))
     return kept("litert", spelling, lambda: _convert(call, options))
 
@@ -45,13 +45,13 @@ def arrays_of(call: Call) -> dict[str, np.ndarray]:
 
 
 def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Say of arrays what a model of open sizes depends on."""
+    """Return the dtypes and ranks of arrays, on which a model with open sizes depends."""
     return {name: (array.dtype.name, array.ndim) for name, array in arrays.items()}
 
 
 def kept(folder: str, spelling: tuple[Any, ...], make: Callable[[], bytes | Refusal]) -> bytes:
-    """Make the model of a spelling, or find it on the disk; raises what the converter raises."""
-    # A model also depends on what asks for it: a change of this code makes it anew.
+    """Make the model of a spelling, or find it on disk; raise the converter's error, if any."""
+    # A model also depends on this code: a change of the code makes it anew.
     key = key_of(*spelling, tf.__version__, *_SOURCES)
     model = made_once(cache_folder(folder), key, make)
     if isinstance(model, Refusal):
@@ -87,7 +87,7 @@ def _convert(call: Call, options: Mapping[str, Any]) -> bytes | Refusal:
     function = FUNCTIONS[call.operation]
 
     def lookup(**given: Any) -> dict[str, Any]:
-        # Beside one-hot rows a table is there for their product alone.
+        # In a one_hot call, a table is only for the product.
         if call.operation is not Operation.ONE_HOT or "weight" not in given:
             return {"output": function(**given, **options)}
         output, weight = function(given["indices"], **options), given["weight"]

@@ -71,7 +71,7 @@ class LitertInt8:
     )
 
     def prepare(self, call: Call) -> Callable[[], Mapping[str, Any]]:
-        """Convert the model, and return its run with what is seen of its table."""
+        """Convert the model, and return a thunk that looks up and observes its table."""
         _expect_known(call)
         model, arrays = _model_of(call, call.inputs["weight"]), _arrays(call)
         interpreter = Interpreter(model_content=model)
@@ -90,7 +90,7 @@ class LitertInt8:
         return lambda: observe(call, _by(runner), has_codes_of, lambda: _by(_loaded(model)))
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Name the arrays; a scalar comes as a number."""
+        """Convert the answer to NumPy; a scalar output comes as a number."""
         return {name: np.asarray(seen) for name, seen in answer.items()}
 
     def script(self, call: Call) -> str:
@@ -119,11 +119,11 @@ def _by(runner: Any) -> LookUp:
 
 
 def _codes(interpreter: Any, call: Call) -> np.ndarray | None:
-    """Return the table's codes, or None where the model has none: the table stayed as it was."""
-    # Until then an interpreter has no tensors to read.
+    """Return the table's codes, or None if the model has none because the table was left as is."""
+    # Before this call an interpreter has no tensors to read.
     interpreter.allocate_tensors()
     for tensor in interpreter.get_tensor_details():
-        # The converter names tensors as it likes: the table is known by its dtype and shape.
+        # The converter chooses any names, so the table is found by its dtype and shape.
         if tensor["dtype"] == np.int8 and tuple(tensor["shape"]) == call.inputs["weight"].shape:
             return np.asarray(interpreter.get_tensor(tensor["index"]))
     return None
@@ -137,7 +137,7 @@ def _loaded(model: bytes) -> Any:
 
 
 def _model_of(call: Call, table: np.ndarray) -> bytes:
-    """Convert a call's lookup, or find its model on the disk; raises what the converter raises."""
+    """Convert a call's lookup, or find its model on disk; raise the converter's error, if any."""
     options = options_of(call.of_floats())
     # The table is a part of the model.
     held = (table.dtype.name, table.shape, hashlib.sha256(table.tobytes()).hexdigest())

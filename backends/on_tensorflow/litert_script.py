@@ -44,7 +44,7 @@ def write(call: Call, options: Mapping[str, Any]) -> str:
 
 
 def write_quantized(call: Call, options: Mapping[str, Any]) -> str:
-    """Write a call of a table that the model holds; raises Unsupported for what is not written."""
+    """Write a call with the table in the model; raise Unsupported for what cannot be written."""
     require_written(call)
     names = [name for name in call.inputs if name != "weight"]
     lines = [*_function(call, names, options), _QUANTIZED]
@@ -54,7 +54,7 @@ def write_quantized(call: Call, options: Mapping[str, Any]) -> str:
 
 
 def _function(call: Call, names: list[str], options: Mapping[str, Any]) -> list[str]:
-    """Write what is converted, a function of the arrays of these names."""
+    """Write the function that is converted, which takes the arrays of these names."""
     function = reduce if call.operation.is_bag else None
     holds_table = call.operation.is_quantized
     product = ', "product": tf.cast(output, weight.dtype) @ weight' if call.wants("product") else ""
@@ -75,5 +75,5 @@ def _function(call: Call, names: list[str], options: Mapping[str, Any]) -> list[
 
 
 def _weight_after(call: Call) -> list[str]:
-    # LiteRT has copies of its inputs: what the caller finds is the caller's own array.
+    # LiteRT copies its inputs, so the caller finds the array unchanged.
     return ["weight_after = weight"] if call.wants("weight_after") else []

@@ -2,9 +2,9 @@
 
 https://www.tensorflow.org/api_docs/python/tf/nn/embedding_lookup takes dense and ragged indices.
 For bags TensorFlow has `tf.nn.safe_embedding_lookup_sparse`, which its documentation recommends
-where bags may be empty, and `tf.nn.embedding_lookup_sparse`, which assumes that none is. Both have
-kernels for the CPU and GPUs only: XLA and LiteRT have none, and there a bag is reduced as any other
-ragged tensor, by `tf.reduce_sum`, `reduce_mean` or `reduce_max`.
+where bags may be empty, and `tf.nn.embedding_lookup_sparse`, which assumes that no bag is. Both
+have kernels for the CPU and GPUs only. XLA and LiteRT have none: there a bag is reduced like any
+other ragged tensor, by `tf.reduce_sum`, `reduce_mean` or `reduce_max`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import tensorflow as tf
 
 MODES = ("sum", "mean", "max")
-"""The modes of bags that `reduce` knows."""
+"""The modes of bags that `reduce` takes."""
 
 
 CUT = "tf.RaggedTensor.from_row_splits(indices[: offsets[-1]], offsets)"
-"""The spelling of bags whose last offset leaves values behind it."""
+"""The spelling of bags that cuts off the values behind the last offset."""
 
 
 def cut(lists: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def pool(
     include_last_offset: bool = False,
     max_norm: float | None = None,
 ) -> Any:
-    """Combine the rows of each bag; the maximum, which is no combiner, is that of ragged rows."""
+    """Combine the rows of each bag; for the maximum, which has no combiner, reduce ragged rows."""
     bags, factors = divide(indices, offsets, include_last_offset), None
     if mode == "max":
         rows = tf.nn.embedding_lookup(weight, bags, max_norm=max_norm)
@@ -71,7 +71,7 @@ def reduce(
     include_last_offset: bool = False,
     max_norm: float | None = None,
 ) -> Any:
-    """Look rows up, multiply them by their weights if there are any, and reduce each bag."""
+    """Look up rows, multiply them by their weights if there are any, and reduce each bag."""
     rows = tf.nn.embedding_lookup(weight, indices, max_norm=max_norm)
     if per_sample_weights is not None:
         rows = rows * tf.expand_dims(per_sample_weights, -1)
@@ -82,5 +82,5 @@ def reduce(
 
 
 def one_hot(indices: Any, num_classes: int) -> Any:
-    """Mark classes in PyTorch's dtype: `tf.one_hot` gives floats unless it is told one."""
+    """Make one-hot rows in int64, PyTorch's dtype; by default `tf.one_hot` gives floats."""
     return tf.one_hot(indices, num_classes, dtype=tf.int64)

@@ -1,9 +1,9 @@
-"""What TensorFlow shows of a lookup: its output, gradients, and a training step.
+"""Observations of a lookup in TensorFlow: its output, gradients, and a training step.
 
-The table is a `tf.Variable`, and gradients are those of `tf.GradientTape`: the gradient of a lookup
-is stored by rows, as `tf.IndexedSlices`, unasked. A training step is one of an optimiser in
-`tf.keras.optimizers` over the `trainable_variables` of a `tf.Module`, which holds a copy of the
-table, and a number in its company: to train nothing is refused. Adagrad is given PyTorch's
+The table is a `tf.Variable`, and gradients come from `tf.GradientTape`, which always stores the
+gradient of a lookup by rows, as `tf.IndexedSlices`. A training step is one step of an optimiser in
+`tf.keras.optimizers` over the `trainable_variables` of a `tf.Module`. The module holds a copy of
+the table and one more number, since TensorFlow refuses to train nothing. Adagrad gets PyTorch's
 defaults.
 """
 
@@ -19,7 +19,7 @@ from embcheck.conformance.contract.call import Observation
 Tensors = dict[str, Any]
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""`tf.function`, or what leaves a function as it is."""
+"""`tf.function`, or a function that returns its argument as it is."""
 
 OPTIMISERS: dict[str, Callable[[], Any]] = {
     Observation.TRAINED_WEIGHT: lambda: tf.keras.optimizers.SGD(learning_rate=1.0),
@@ -35,7 +35,7 @@ _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
 }
 
 _OF_THE_GRADIENT: dict[str, Callable[[Any], Any]] = {
-    # Of `tf.IndexedSlices` this adds up what several indices pass to a row.
+    # For `tf.IndexedSlices`, this adds up what several indices pass to a row.
     Observation.GRAD_WEIGHT: tf.convert_to_tensor,
     Observation.GRAD_WEIGHT_IS_SPARSE: lambda g: tf.constant(isinstance(g, tf.IndexedSlices)),
     Observation.SPARSE_GRAD_ROWS: lambda gradient: gradient.indices,
@@ -51,13 +51,13 @@ OBSERVABLE = frozenset(
 
 
 def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: Tensors) -> Tensors:
-    """Look up, and derive what else is wanted."""
+    """Look up, and compute the other observations in `wanted`."""
     weight: Any = tensors.get("weight")
     factors = tensors.get("per_sample_weights")
-    # Persistent, for more than one gradient may be asked of it.
+    # Persistent, since more than one gradient may be taken from it.
     with tf.GradientTape(persistent=True) as tape:
         if factors is not None:
-            # Unlike a variable, a constant is followed only where a tape is told to.
+            # Unlike a variable, a constant is followed only if the tape is told to.
             tape.watch(factors)
         earlier = {n: _squares(use, weight) for n, use in _EARLIER_USES.items() if n in wanted}
         output = look_up(tensors)
@@ -80,12 +80,12 @@ def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: 
 
 def train(name: str, look_up: Callable[[Tensors], Any], tensors: Tensors, compiled: Compile) -> Any:
     """Return a copy of the table after one step of an optimiser."""
-    # A copy is trained, so that what the caller finds is the table before the step.
+    # A copy is trained, so that the caller finds the table as it was before the step.
     given, module, optimiser = tensors["weight"], tf.Module(), OPTIMISERS[name]()
     module.table = tf.Variable(given, trainable=given.trainable)
     module.company = tf.Variable(tf.ones(1, given.dtype))
     trained = module.trainable_variables
-    # A compiled step must not create variables, so that the optimiser's are created before.
+    # A compiled step must not create variables, so the optimiser's are created before.
     optimiser.build(trained)
 
     def step(given: Tensors) -> None:

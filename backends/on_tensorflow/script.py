@@ -30,7 +30,7 @@ _WRITTEN = {
 def write(
     call: Call, reduce: Callable[..., Any] | None, options: Mapping[str, Any], jit_compile: bool
 ) -> str:
-    """Write a call; raises Unsupported for observations that no lines are written for."""
+    """Write a call; raise Unsupported for an observation that cannot be written."""
     for name in call.observe:
         if name not in _WRITTEN:
             raise Unsupported(f"no script is written for {name}")
@@ -52,7 +52,7 @@ def write(
         *(f"{name} = {name}.numpy()" for name in ("output", *wanted)),
     ]
     rows = Observation.SPARSE_GRAD_ROWS
-    # TensorFlow keeps the numbers of rows in the dtype of the indices.
+    # TensorFlow keeps row numbers in the dtype of the indices.
     lines += [f'{rows} = {rows}.astype("int64")'] if rows in wanted else []
     if call.wants(Observation.WEIGHT_AFTER):
         lines.append("weight_after = weight.numpy()")
@@ -77,7 +77,7 @@ def _given(name: str, call: Call) -> str:
 
 
 def _body(call: Call, lookup: str) -> list[str]:
-    """Write what is looked at under a tape, if there are gradients among it."""
+    """Write the lookup and its observations, under a tape if gradients are among them."""
     lines = [f"output = {lookup}"]
     if call.wants("product"):
         lines.append("product = tf.cast(output, weight.dtype) @ weight")
@@ -88,7 +88,7 @@ def _body(call: Call, lookup: str) -> list[str]:
         *(["tape.watch(per_sample_weights)"] if "per_sample_weights" in call.inputs else []),
         *(f"earlier = tf.reduce_sum(tf.square({use}))" for use in earlier.values()),
         *lines,
-        # Written for one earlier use: two would need names of their own.
+        # Written for one earlier use; two would need different names.
         *("total = earlier + tf.reduce_sum(output)" for _ in earlier),
     ]
     upstream = "grad_output" if "grad_output" in call.inputs else "None"

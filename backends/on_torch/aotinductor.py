@@ -63,17 +63,16 @@ class TorchAotInductor:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Compile the lookup or find its package, and load it; raises what the compiler raised."""
+        """Compile the lookup or find its package, and load it; raise the compiler's error."""
         device = self.info.device
         lookup = exported(call)
-        # In place, so that the weight that the caller finds is the one that the package was made
-        # of.
+        # In place, so that the caller finds the weight that the package was made from.
         lookup.lookup.to(device)
         key = _key(call, lookup, device)
         entry = made_once(cache_folder("aotinductor"), key, lambda: _compile(lookup, device))
         if isinstance(entry, Refusal):
             raise entry.error()
-        # Loaded outside of the thunk: what is timed is the call of the package.
+        # Outside of the thunk, so that loading the package is not timed.
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         arguments = [tensors[name] for name in lookup.names]
@@ -109,7 +108,7 @@ def _listed(outputs: Any) -> list[torch.Tensor]:
 
 
 def _compile(lookup: Exported, device: str) -> bytes | Refusal:
-    """Make a package, every size dynamic that need not be the call's."""
+    """Make a package in which only the sizes of `fixed` inputs are static."""
     examples = tuple(example.to(device) for example in lookup.examples)
     program = export(lookup.lookup, examples, dynamic_shapes=lookup.sizes())
     package = io.BytesIO()
@@ -123,10 +122,10 @@ def _compile(lookup: Exported, device: str) -> bytes | Refusal:
 
 @contextmanager
 def _scratch() -> Iterator[None]:
-    """Let the compiler keep its sources and libraries, which the package has, for a moment only."""
+    """Give the compiler a temporary folder: the package holds its sources and libraries."""
     usual = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
-        # Read at each compilation, so that setting it for a moment is enough.
+        # Read at each compilation, so setting it for the moment is enough.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
         try:
             yield
@@ -137,7 +136,7 @@ def _scratch() -> Iterator[None]:
 
 
 def _key(call: Call, lookup: Exported, device: str) -> str:
-    """Digest what the package depends on, the machine's and the compiler's settings included."""
+    """Return a digest of all that the package depends on, also settings of machine and compiler."""
     spelling = (call.operation, call.options, lookup.names, lookup.described, device)
     # A package has vector instructions of the machine that made it.
     machine = torch.backends.cpu.get_cpu_capability()

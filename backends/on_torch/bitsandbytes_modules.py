@@ -32,7 +32,7 @@ _MODULES = {
 }
 _WRITTEN = {Observation.OUTPUT, Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER}
 _WHOLE = "torch.save(module)"
-"""The other way to save a module, as a whole; its state_dict is the usual one."""
+"""The spelling that saves the whole module; the usual way is its state_dict."""
 _SCRIPT = """import bitsandbytes
 import torch
 
@@ -63,11 +63,11 @@ class BitsAndBytes:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise the module, and return its call with what is seen of its table."""
+        """Quantise the module, and return a thunk that looks up and observes its table."""
         return self._prepare(call, _loaded)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], dict[str, Any]]]:
-        """Return the call with the module saved as a whole, where it is saved."""
+        """Return the call with the module saved as a whole, if the call saves the module."""
         if not call.wants(Observation.SAME_WHEN_LOADED):
             return {}
         return {_WHOLE: self._prepare(call, _loaded_as_a_whole)}
@@ -88,14 +88,14 @@ class BitsAndBytes:
             call,
             tensors,
             look_up=lambda: module(indices),
-            # The modules have no method that gives their numbers: all rows are looked up.
+            # The modules have no method that dequantises the table, so all rows are looked up.
             stored=lambda: module(torch.arange(len(tensors["weight"]))),
             has_codes_of=has_codes_of,
             loaded=lambda: loaded(call, module)(indices),
         )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return arrays_of(answer)
 
     def script(self, call: Call) -> str:
@@ -116,12 +116,12 @@ def _quantized(call: Call, weight: torch.Tensor) -> Any:
 
 
 def _codes(call: Call, module: Any) -> torch.Tensor:
-    """Return the codes, each of FP4's two for 0 as one."""
+    """Return the codes, with FP4's two codes of 0 made equal."""
     codes: torch.Tensor = module.weight.data
     if call.option("scheme") != "fp4-block64":
         return codes
     halves = torch.stack([codes >> 4, codes & 15])
-    # FP4 has a code for -0: which of the two it takes for 0 makes no difference.
+    # FP4 also has a code for -0; either code may stand for 0.
     return torch.where(halves == 8, 0, halves)
 
 

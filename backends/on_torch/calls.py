@@ -1,4 +1,4 @@
-"""A call as PyTorch's users make it: tensors, and the function or module that is given them.
+"""A call as PyTorch users make it: its tensors, and the function or module that takes them.
 
 Adapters that go through PyTorch compile, export or shard that function or module.
 """
@@ -39,16 +39,16 @@ from embcheck.conformance.contract.call import (
 )
 
 Answer = tuple[Mapping[str, Any], Tensors]
-"""What was observed, by name, and the tensors that the caller finds after the call."""
+"""The observations by name, and the tensors that the caller finds after the call."""
 LATE_IMPORTS = ("torch.fx.experimental.symbolic_shapes", "torch._dynamo")
-"""What PyTorch imports for its first gradient, 0.4 s, and its first optimiser, 1.1 s."""
+"""What PyTorch imports for its first gradient (0.4 s) and its first optimiser (1.1 s)."""
 
 
 @dataclass(frozen=True)
 class Target:
     """A call's tensors, and the function or module that PyTorch documents for it.
 
-    `weight` is the table that the call works on, None for a mere one_hot.
+    `weight` is the table that the call works on, or None for a one_hot without a table.
     """
 
     call: Call
@@ -63,7 +63,7 @@ class Target:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options that the function is called with; a module was made with them."""
+        """The options that the function is called with; empty for a module, which holds them."""
         return {} if self.is_module else dict(self.call.options)
 
     @property
@@ -71,28 +71,28 @@ class Target:
         """The tensors that the function is called with, by name; `indices` come first."""
         # In the order of PyTorch's signatures: exporters go by position.
         names = ["indices", "weight", "offsets", "per_sample_weights"]
-        # A module holds the weight; beside one-hot rows it is there for their product alone.
+        # A module holds the weight, and one_hot needs a weight only for the product.
         if self.is_module or self.call.operation is Operation.ONE_HOT:
             names.remove("weight")
         return {name: self.tensors[name] for name in names if name in self.tensors}
 
     def lookup(self, function: Callable[..., Tensor] | None = None) -> Callable[[], Tensor]:
-        """Return the call as a thunk, of another function if one is given."""
+        """Return a thunk of the call; `function` replaces the target's own function if given."""
         indices, *others = self.arguments.items()
         table = [tensor for name, tensor in others if name == "weight"]
-        # By position as in the documentation's examples; the others are optional, and go by name.
+        # By position, as in the documentation's examples; the others are optional, and go by name.
         positional, options = [indices[1], *table], self.options
         bags = {name: tensor for name, tensor in others if name != "weight"}
         called = self.function if function is None else function
         return lambda: called(*positional, **bags, **options)
 
     def prepared(self, lookup: Callable[[], Tensor], weight: Any = None) -> Prepared:
-        """Join a lookup with what is observed of it; `weight` is its own table, if it has one."""
+        """Return what `observe` needs of a lookup; `weight` is the lookup's own table, if any."""
         return Prepared(self.call, self.tensors, self.weight if weight is None else weight, lookup)
 
 
 def tensors_of(call: Call, device: str) -> Tensors:
-    """Make tensors of a call's inputs; the per-sample weights are a leaf if a gradient is asked."""
+    """Make tensors of the inputs; per-sample weights are a leaf if their gradient is wanted."""
     tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].requires_grad_()
@@ -100,7 +100,10 @@ def tensors_of(call: Call, device: str) -> Tensors:
 
 
 def target_of(call: Call, device: str = "cpu") -> Target:
-    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+    """Make a call's tensors, and its module if it has one.
+
+    On the CPU the tensors share the memory of the call's arrays.
+    """
     tensors = tensors_of(call, device)
     function = function_of(call.operation)
     if call.operation.makes_module:
@@ -114,7 +117,7 @@ def target_of(call: Call, device: str = "cpu") -> Target:
 
 def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
     """Make the module; a fresh one's weight joins the tensors that the caller finds."""
-    # No device: `from_pretrained` keeps the tensor that it is given, which is there already.
+    # No `device`: `from_pretrained` keeps the given tensor, which is on the device already.
     if call.operation.is_pretrained:
         return make(tensors["weight"], **call.options)
     options = dict(call.options)
@@ -126,7 +129,7 @@ def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str)
 
 
 def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
-    """Return the lookup with what is to be observed of it, and nothing else."""
+    """Return a thunk that looks up and makes only the observations that the call asks for."""
     lookup, found = prepared.lookup, prepared.tensors if prepared.call.wants_inputs else {}
     # Timings ask for the output alone.
     if prepared.call.observe == (Observation.OUTPUT,):
@@ -135,11 +138,11 @@ def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
 
 
 class TorchCalls:
-    """A way of calling PyTorch on one device.
+    """The adapter for one way of calling PyTorch on one device.
 
-    `ready` makes a lookup of a call's function or module; `spelling` says how, with `{}` for what
-    PyTorch documents and, where they are wanted, `{examples}` for a tuple of inputs and `{sizes}`
-    for which of their sizes are dynamic.
+    `ready` makes a prepared lookup from a target. `spelling` is the code for that, with `{}` for
+    the function or module that PyTorch documents. It may have `{examples}` for a tuple of example
+    inputs, and `{sizes}` for their dynamic sizes.
     """
 
     late_imports = LATE_IMPORTS
@@ -173,11 +176,11 @@ class TorchCalls:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the tensors and the module, and what this way of calling makes of them."""
+        """Make the tensors and the module, and return a thunk of the call in this way."""
         return thunk(self._ready(target_of(call, self.info.device)), self.info.device)
 
     def script(self, call: Call) -> str:
-        """Write a call as PyTorch's users would."""
+        """Write a call as PyTorch users would."""
         return script.write(call, self._spelling, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:

@@ -27,7 +27,7 @@ def _in_a_frame_of_its_own(function: Callable[..., Tensor]) -> Callable[..., Ten
     def call(*tensors: Tensor, **options: Any) -> Tensor:
         return function(*tensors, **options)
 
-    call.__code__ = call.__code__.replace()  # equal, but what is known of frames goes by identity
+    call.__code__ = call.__code__.replace()  # an equal copy: Dynamo tells frames apart by identity
     return call
 
 
@@ -37,8 +37,8 @@ def _compile(target: Target) -> Prepared:
 
 
 def _on(name: str, device: str) -> TorchCalls:
-    # By default it is 8: after that PyTorch runs a frame eagerly, and eager PyTorch would be
-    # judged.
+    # The default is 8. After that PyTorch runs a frame eagerly, and the suite would judge eager
+    # PyTorch.
     torch._dynamo.config.recompile_limit = _RECOMPILES  # noqa: SLF001
     torch._dynamo.config.accumulated_recompile_limit = _RECOMPILES  # noqa: SLF001
     return TorchCalls(

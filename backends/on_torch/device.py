@@ -1,6 +1,6 @@
-"""A CUDA device: whether there is one, the wait for it, and the time that it works.
+"""Helpers for a CUDA device: check that there is one, wait for it, and time its work.
 
-The time is measured by events on its stream. Written without a GPU at hand.
+The time is measured by events on its stream. This file was written without access to a GPU.
 
 https://docs.pytorch.org/docs/2.13/generated/torch.cuda.Event.html
 """
@@ -32,11 +32,11 @@ THROTTLING = {
     0x40: "hardware thermal slowdown",
     0x80: "power brake",
 }
-"""The bits of nvmlClocksThrottleReasons that are no choice of the user's."""
+"""The bits of nvmlClocksThrottleReasons that the user has not chosen."""
 
 
 def blocking(run: Callable[[], Answered], device: str) -> Callable[[], Answered]:
-    """Wait for the device after each run."""
+    """Return `run`, which on CUDA also waits for the device after each run."""
 
     def run_and_wait() -> Answered:
         answer = run()
@@ -47,18 +47,19 @@ def blocking(run: Callable[[], Answered], device: str) -> Callable[[], Answered]
 
 
 def require_cuda() -> None:
-    """Raise Unavailable without a CUDA device; asks its driver only, for CUDA bears no fork.
+    """Raise Unavailable without a CUDA device.
 
+    Only the driver is asked, since a process that has initialised CUDA cannot be forked.
     https://docs.pytorch.org/docs/2.13/cuda_environment_variables.html
     """
-    # Without it PyTorch initialises CUDA to answer, after which the process cannot be forked.
+    # Without this variable, PyTorch would initialise CUDA to answer.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} finds no CUDA device")
 
 
 class CudaClock:
-    """Events around what is enqueued between `start` and `stop`."""
+    """A clock for the work that is enqueued between `start` and `stop`, by CUDA events."""
 
     def __init__(self) -> None:
         self._begin, self._end = (cuda.Event(enable_timing=True) for _ in range(2))
@@ -82,12 +83,12 @@ class CudaClock:
         self._end.record()
 
     def seconds(self) -> float:
-        """Wait for the last event."""
+        """Wait for the last event, and return the seconds between the two events."""
         self._end.synchronize()
         return float(self._begin.elapsed_time(self._end)) / 1e3
 
     def state(self) -> Mapping[str, Any]:
-        """Read the clocks; `throttled` names what lowers them, empty where nothing does."""
+        """Read the clock rates in MHz; `throttled` names what lowers them, or is empty."""
         done = subprocess.run(  # noqa: S603  (no shell, and nothing of the user's in it)
             [*SMI, f"--query-gpu={','.join(QUERY)}"], capture_output=True, text=True, check=True
         )

@@ -72,14 +72,15 @@ class TorchDTensor:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Share the table between the ranks."""
+        """Shard the table over the ranks, and return a thunk of the call."""
         _check(call)
         for array in call.inputs.values():
-            to_tensor(array)  # what it has no tensor for ends here, and no rank waits for another
+            # An array that cannot be a tensor fails here, before one rank waits for the other.
+            to_tensor(array)
         return self._ranks.prepare(call)
 
     def script(self, call: Call) -> str:
-        """Write both ranks, the second of which a fork makes."""
+        """Write the code of both ranks; a fork makes the second one."""
         _check(call)
         style = f"{_STYLES[self._sharded].__name__}({ranks_script.LAYOUTS})"
         return ranks_script.write(call, f"Shard({self._sharded})", style)
@@ -130,7 +131,7 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
     tensors["weight"] = weight
     shared = replace(target, tensors=tensors, weight=weight)
     look_up = _lookup(shared)
-    # Timings ask for the output alone; the inputs are not gathered, which takes both ranks.
+    # Timings ask for the output alone, so the inputs are not gathered, which takes both ranks.
     if call.observe == (Observation.OUTPUT,):
         return lambda: ({"output": look_up().full_tensor()}, {})
     prepared = shared.prepared(look_up)
@@ -138,14 +139,14 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
 
 
 def _share(tensor: torch.Tensor, placement: Placement) -> DTensor:
-    # Detached, for the shared tensor is to be the leaf that has the gradient.
+    # Detached, so that the shared tensor is the leaf that gets the gradient.
     shared = distribute_tensor(tensor.detach(), _mesh(), [placement])
     shared.requires_grad_(tensor.requires_grad)
     return shared
 
 
 def _shard_module(module: Any, sharded: int) -> Any:
-    # Both ranks are given all indices and get all rows, whichever way the table is cut.
+    # Both ranks are given all indices and get all rows, however the table is sharded.
     style = _STYLES[sharded](
         input_layouts=Replicate(), output_layouts=Replicate(), use_local_output=False
     )
@@ -159,7 +160,7 @@ def _lookup(target: Target) -> Callable[[], DTensor]:
 
 
 def _gather(part: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Make whole tensors of shared ones, which takes both ranks."""
+    """Gather shared tensors into whole ones; both ranks must take part."""
     return {name: _whole(tensor) for name, tensor in part.items()}
 
 

@@ -51,27 +51,27 @@ class TorchEager:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make the tensors and the module, and return the lookup with what is to be observed."""
+        """Make the tensors and the module, and return a thunk of the observations."""
         device = self.info.device
-        # A probe observes what no other library has, by lines of its own.
+        # A probe has code of its own, and observes what only PyTorch has.
         if call.operation is Operation.PROBE:
             return blocking(probes.prepare(call, device), device)
         target = target_of(call, device)
         return thunk(target.prepared(target.lookup()), device)
 
     def on_device(self, call: Call) -> tuple[Callable[[], Any], CudaClock]:
-        """Return the lookup without waiting for it, and the device's clock."""
+        """Return the lookup, which does not wait for the device, and the device's clock."""
         target = target_of(call, self.info.device)
         if call.observe != (Observation.OUTPUT,):
             raise Unsupported("only lookups are timed on the device")
         return target.lookup(), CudaClock()
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the other ways in which PyTorch's users gather rows."""
+        """Return the other ways in which PyTorch users gather rows."""
         return spellings.spellings(call, self.info.device)
 
     def script(self, call: Call) -> str:
-        """Write a call as PyTorch's users would."""
+        """Write a call as PyTorch users would."""
         return script.write(call, device=self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:

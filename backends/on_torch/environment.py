@@ -1,8 +1,8 @@
-"""Where Inductor keeps compiled code from run to run, rid of what was killed while it was made.
+"""The folder where Inductor keeps compiled code between runs, without unfinished files.
 
-Inductor believes every file that is there: after a linker that ended with its worker, the test
-whether the machine has vector instructions fails for good, and all kernels are scalar from then on.
-A precompiled header that GCC did not end is no danger, for GCC knows it; but none replaces it.
+Inductor trusts every file in that folder. If a worker is killed while it links the test program for
+vector instructions, that test fails in all later runs, and all kernels are scalar. GCC recognises a
+precompiled header that it did not finish, but nothing replaces such a file.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from embcheck.conformance.contract.instructions import machine_instructions
 
 HEADERS = "precompiled_headers"
 LINKING_SECONDS = 60.0
-"""A library that was written to later may still be in the making."""
+"""A file that was written to within these seconds may still be in the making."""
 _UNFINISHED_HEADER = b"gpcWrite"
-"""How GCC's precompiled headers begin until they are written (its gcc/c-family/c-pch.cc)."""
+"""How a precompiled header begins until GCC has written all of it (gcc/c-family/c-pch.cc)."""
 _ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
-"""Of 64 bits: the magic, the offset of the table of sections, and their size and number."""
+"""The 64-bit header: magic, offset of the section table, size and number of its entries."""
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Have Inductor keep its kernels below the cache.
+    """Return the variable that makes Inductor keep its kernels below `cache`.
 
-    Its keys say how many threads a kernel was made for, and not for which instructions, so each set
-    has a folder of its own.
+    Inductor's cache keys hold the number of threads, but not the instructions that a kernel uses,
+    so each instruction set has a folder of its own. Unfinished files are deleted here.
     """
     kernels = cache / "inductor" / _instructions()
-    # Where Inductor looks for them, whatever TORCHINDUCTOR_CACHE_DIR is.
+    # Inductor looks for headers here, whatever TORCHINDUCTOR_CACHE_DIR is.
     headers = Path(tempfile.gettempdir(), f"torchinductor_{_user()}", HEADERS)
-    if not headers.is_symlink():  # Or the worker that this one replaces has done both.
+    if not headers.is_symlink():  # A link means that an earlier worker did both.
         _discard_cut_off(kernels.parent)
         _share_headers(headers, kernels / HEADERS)
     return {"TORCHINDUCTOR_CACHE_DIR": str(kernels)}
@@ -48,18 +48,18 @@ def _instructions() -> str:
 
 
 def _share_headers(own: Path, shared: Path) -> None:
-    """Let Inductor find the headers that were precompiled for other workers beside its kernels.
+    """Link Inductor's folder for precompiled headers to one that all workers share.
 
-    Each takes 8 s, and saves 3 s or more a kernel; but Inductor keeps them below the folder for
-    temporary files, where the next worker would not find them. Where nothing can be kept, nothing
-    is shared.
+    A header takes 8 s to compile, and saves 3 s or more for each kernel. By itself Inductor keeps
+    headers below the folder for temporary files, where the next worker would not find them. If the
+    shared folder cannot be made, nothing is shared.
     """
     try:
         shared.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
     own.parent.mkdir(exist_ok=True)
-    with suppress(FileExistsError):  # Inductor was here without us.
+    with suppress(FileExistsError):  # Inductor has made the folder itself.
         own.symlink_to(shared.resolve(), target_is_directory=True)
 
 
@@ -76,7 +76,7 @@ def _discard_cut_off(folder: Path) -> None:
     broken = {".so": is_cut_off, ".gch": is_unfinished}
     for file in folder.rglob("*.*"):
         if file.suffix in broken:
-            with suppress(FileNotFoundError):  # another run discards the same
+            with suppress(FileNotFoundError):  # another run deletes the same files
                 # Another worker may be writing it.
                 old = time.time() - file.stat().st_mtime > LINKING_SECONDS
                 if old and broken[file.suffix](file):
@@ -84,14 +84,14 @@ def _discard_cut_off(folder: Path) -> None:
 
 
 def is_unfinished(header: Path) -> bool:
-    """Whether a precompiled header ends before GCC had written all of it."""
+    """Return whether GCC was stopped before it had written all of a precompiled header."""
     with header.open("rb") as file:
         begin = file.read(len(_UNFINISHED_HEADER))
     return begin in {b"", _UNFINISHED_HEADER}
 
 
 def is_cut_off(library: Path) -> bool:
-    """Whether a shared library ends before its table of sections, which linkers write last."""
+    """Return whether a shared library lacks its section table, which linkers write last."""
     with library.open("rb") as file:
         header = file.read(_ELF_HEADER.size)
     if len(header) < _ELF_HEADER.size:

@@ -1,9 +1,9 @@
-"""The sizes of what exporters and tracers see in place of a call's own tensors.
+"""The sizes of the example tensors that exporters and tracers get instead of a call's tensors.
 
-Sizes of 0 and 1 are the call's: exporters document that they specialise on these. So are the
-weight's beside `padding_idx`, to which PyTorch compares them, and two offsets that make one bag by
-`include_last_offset`. Others differ from the call's, so that what an exporter or tracer takes from
-an example shows in the call.
+A size of 0 or 1 is taken from the call, since exporters document that they specialise on these. The
+weight keeps its sizes beside `padding_idx`, which PyTorch compares with them. Two offsets that make
+one bag by `include_last_offset` stay two. All other sizes are fixed and usually not the call's: if
+an exporter or tracer takes over a size of an example, the call shows it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from embcheck.backends.on_torch.modules import Shared, examples, lookup_of, per_
 
 
 def _export(target: Target) -> Any:
-    # AUTO, for a size that cannot be dynamic becomes static rather than an error.
+    # With AUTO, a size that cannot be dynamic becomes static instead of an error.
     sizes = per_dimension(target, Dim.AUTO)
     return export(lookup_of(target), examples(target), dynamic_shapes=sizes).module()
 

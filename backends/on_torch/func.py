@@ -69,13 +69,13 @@ class TorchFunc:
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Make plain tensors, the module's weight among them."""
+        """Make plain tensors, also of a module's weight, and return a thunk of the observations."""
         for name in call.observe:
             if name not in {*_OBSERVABLE, *GRADIENTS, *_EARLIER_USES}:
                 raise Unsupported(f"function transforms have no {name}")
         device = self.info.device
         target = target_of(call, device)
-        # Transforms differentiate by their own means: no leaf is needed.
+        # Transforms differentiate without leaves.
         arguments = {name: tensor.detach() for name, tensor in target.arguments.items()}
         if target.weight is not None:
             arguments["weight"] = target.weight.detach()
@@ -120,8 +120,7 @@ def _look_up(target: Target, arguments: Tensors) -> Tensor:
 
 
 def _call_one_bag(target: Target, arguments: Tensors) -> Tensor:
-    # Mapped over a matrix, a bag is a list, and a list needs offsets: it becomes a matrix of one
-    # row.
+    # `vmap` over a matrix gives 1-D bags, which would need offsets: make each a matrix of one row.
     batch = {n: a.unsqueeze(0) if n in MAPPED else a for n, a in arguments.items()}
     return _call(target, batch).squeeze(0)
 
@@ -145,7 +144,7 @@ def _look_up_only(target: Target, arguments: Tensors) -> Tensors:
 
 
 def _observe(target: Target, arguments: Tensors) -> Tensors:
-    """Look up once, and derive what else the call is to show."""
+    """Look up once, and compute the other observations of the call."""
     call = target.call
     if call.wants(*GRADIENTS, *_EARLIER_USES):
         return _differentiate(target, arguments)
@@ -158,7 +157,7 @@ def _observe(target: Target, arguments: Tensors) -> Tensors:
 
 def _differentiate(target: Target, arguments: Tensors) -> Tensors:
     wanted = target.call.wants
-    # One forward pass for all that is asked: `max_norm` would change the weight in each.
+    # One forward pass for all gradients, since `max_norm` would change the weight in each pass.
     uses = {name: use for name, use in _EARLIER_USES.items() if wanted(name)}
     sources = {name: source for name, source in GRADIENTS.items() if wanted(name)}
     names = {*sources.values(), *(["weight"] if uses else [])}
@@ -169,7 +168,7 @@ def _differentiate(target: Target, arguments: Tensors) -> Tensors:
 
     pulled: Any = vjp(forward, {name: arguments[name] for name in names})
     (output, earlier), pull_back = pulled
-    # `vjp` wants a cotangent for each output: zeros for those that are not asked.
+    # `vjp` wants a cotangent for each output: zeros for those that are not wanted.
     none = {name: torch.zeros_like(term) for name, term in earlier.items()}
     upstream = target.tensors.get("grad_output", torch.ones_like(output))
     observed = {"output": output}

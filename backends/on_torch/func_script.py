@@ -9,7 +9,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 _WRITTEN = {*GRADIENTS, "output", "product", "weight_after", "inputs_after"}
 MAPPED = ("indices", "per_sample_weights")
-"""What has a part for each of the mapped lookups; the rest is the same for all."""
+"""The inputs that `vmap` maps over; all others are the same for each lookup."""
 
 
 def write(call: Call, device: str = "cpu") -> str:
@@ -37,7 +37,7 @@ def _names(call: Call) -> list[str]:
 
 
 def _function(call: Call, names: list[str]) -> list[str]:
-    """Write the lookup as a function of its tensors; that of one bag where bags are mapped."""
+    """Write the lookup as a function of its tensors; if bags are mapped, it takes one bag."""
     is_one_bag = _is_mapped(call) and call.operation.is_bag
     lines = [f"def look_up({', '.join(names)}):"]
     if is_one_bag:

@@ -1,9 +1,10 @@
-"""What exporters for inference are given: a call as a module, and small valid example inputs.
+"""The input of exporters for inference: a call as a module, and small valid examples.
 
-A function of `F` takes the weight as an input; a module holds its own, drawn with a fixed seed
-where it is fresh. The examples have the call's dtypes and ranks, and sizes of their own. Only the
-weight keeps its size where PyTorch compares the two: beside `padding_idx`, or as a factor of
-one_hot. What is exported cannot reach the caller's weight, which `max_norm` is to change.
+A function of `F` takes the weight as an input. A module holds its own weight; that of a fresh
+module is drawn with a fixed seed. The examples have the call's dtypes and ranks, but other sizes.
+Only the weight keeps its size, and only where PyTorch checks it: beside `padding_idx`, or as a
+factor of one-hot rows. An exported program cannot reach the caller's weight, which `max_norm`
+should change.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ INFERS = frozenset(Capability) - {
     *(Capability.GRADIENTS, Capability.SPARSE_GRADIENTS, Capability.SHARED_MEMORY),
     *(Capability.TRAINING, Capability.ADAGRAD, Capability.SPARSE_ADAM),
 }
-"""The capabilities of what has no gradients and no memory of the caller's."""
+"""The capabilities of a backend without gradients and without access to the caller's memory."""
 
 _OBSERVABLE = {"output", "product", "weight_after", "inputs_after"}
 
@@ -39,7 +40,7 @@ _EXAMPLE_SIZES = {"weight": (5, 7), "offsets": (3,)}
 
 
 class Lookup(torch.nn.Module):
-    """Calls a function or a module with tensors in the order of their names, and with options."""
+    """A module that calls a function or module with tensors in a fixed order, and with options."""
 
     def __init__(
         self, function: Callable[..., Any], options: Mapping[str, Any], names: Sequence[str]
@@ -49,16 +50,16 @@ class Lookup(torch.nn.Module):
 
     def forward(self, indices: Tensor, *others: Tensor) -> Any:
         """Look up."""
-        # Exporters give tensors by position; PyTorch takes these ones by name.
+        # Exporters pass all tensors by position; PyTorch takes these by name.
         named = dict(zip(self.names[1:], others, strict=True))
         return self.function(indices, **named, **self.options)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What is exported, and an example of each tensor that it takes.
+    """A lookup to export, and an example of each tensor that it takes.
 
-    `fixed` are the names of those whose examples have the call's own sizes.
+    `fixed` names the inputs whose examples have the call's own sizes.
     """
 
     lookup: Lookup
@@ -72,18 +73,18 @@ class Exported:
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """The weight that the lookup holds, if it is of a module."""
+        """The weight that the lookup holds, if it calls a module."""
         return {n.rpartition(".")[2]: p for n, p in self.lookup.named_parameters()}
 
     @property
     def described(self) -> list[tuple[Any, ...]]:
-        """What tells the examples and the weight from others, for the key of a graph."""
-        # A module's weight becomes a constant of the graph, so that its bytes are in the key.
+        """A description of the examples and the weight, for the cache key of a graph."""
+        # A module's weight becomes a constant of the graph, so its bytes are in the key.
         arrays = [to_array(tensor) for tensor in (*self.examples, *self.lookup.parameters())]
         return [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
 
     def sizes(self) -> Any:
-        """Say for `torch.export` that every size is dynamic that need not be the call's."""
+        """Return the sizes for `torch.export`: static for `fixed` inputs, dynamic for others."""
         # The structure must be that of `forward`'s arguments: the others are one tuple.
         indices, *others = (
             dict.fromkeys(range(example.ndim), Dim.STATIC if name in self.fixed else Dim.DYNAMIC)
@@ -97,7 +98,7 @@ class Exported:
 
 
 def exported(call: Call) -> Exported:
-    """Make what is exported; raises Unsupported for what it cannot show."""
+    """Make the lookup to export; raise Unsupported for an observation that it cannot give."""
     for name in call.observe:
         if name not in _OBSERVABLE:
             raise Unsupported(f"what is exported for inference has no {name}")
@@ -116,13 +117,13 @@ def exported(call: Call) -> Exported:
 
 
 def _module(call: Call) -> Any:
-    """Make the module of a call, of its table or drawn with a fixed seed."""
+    """Make the module of a call, from its table or with a weight drawn with a fixed seed."""
     table = [to_tensor(call.inputs["weight"])] if "weight" in call.inputs else []
     options = dict(call.options)
     if "dtype" in options:
         options["dtype"] = getattr(torch, options["dtype"])
     with torch.random.fork_rng(devices=[]):
-        # The same weight each time, or each call would have a graph of its own.
+        # The same weight each time: otherwise each call would have a graph of its own.
         torch.manual_seed(0)
         return function_of(call.operation)(*table, **options)
 
@@ -145,7 +146,7 @@ def provided(spelling: str) -> dict[Operation, Provided]:
 
 
 def named(outputs: list[Any]) -> dict[str, Any]:
-    """Name the outputs of what was exported as observations."""
+    """Name the outputs of an exported lookup as observations."""
     return dict(zip(("output", "product"), outputs, strict=False))
 
 

@@ -1,4 +1,4 @@
-"""A call as PyTorch that makes a module and example inputs, for exporters and converters."""
+"""A call as PyTorch code that makes a module and examples, for exporters and converters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 
 _OUTPUTS = ("output", "product")
-"""What is exported, in order; a product is never alone."""
+"""The outputs of an exported lookup, in order; there is no product without an output."""
 
 _WRITTEN = {*_OUTPUTS, "inputs_after"}
 
 
 def lookup_of(call: Call) -> Exported:
-    """Return what is exported; raises Unsupported for what no script is written for."""
+    """Return the lookup to export; raise Unsupported for a call that cannot be written."""
     unknown = set(call.observe) - _WRITTEN
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
@@ -27,7 +27,7 @@ def lookup_of(call: Call) -> Exported:
 
 
 def write(call: Call, lookup: Exported, imports: Sequence[str], run: str) -> str:
-    """Write a call; `run` are lines that make `outputs` of `lookup`, `examples` and `arrays`."""
+    """Write a call; `run` is lines that make `outputs` from `lookup`, `examples` and `arrays`."""
     lines = [
         # `import` before `from`, as formatters have it.
         *sorted(["import torch", *imports], key=lambda line: (line.startswith("from"), line)),
@@ -55,7 +55,7 @@ def _example(example: Any) -> str:
 
 
 def _module(call: Call, names: Sequence[str]) -> list[str]:
-    """Write the module that is exported; it holds another where PyTorch documents a module."""
+    """Write the module to export; it holds another module if PyTorch documents one for the call."""
     options = [f"{name}={_value(name, value)}" for name, value in call.options.items()]
     lines = ["class Lookup(torch.nn.Module):"]
     function, given = SPELLINGS[call.operation], ["indices"]
@@ -66,7 +66,7 @@ def _module(call: Call, names: Sequence[str]) -> list[str]:
             *("    def __init__(self):", "        super().__init__()"),
             *(f"        self.function = {made}", ""),
         ]
-        # The module was made with the options, and takes none.
+        # The module was made with the options, and its call takes none.
         function, options = "self.function", []
     elif call.operation is not Operation.ONE_HOT:
         given.append("weight")

@@ -1,4 +1,4 @@
-"""What exporters and tracers are given: a call as a module, and small valid example inputs.
+"""The input of exporters and tracers: a call as a module, and small valid examples.
 
 An example has the dtype and rank of the call's input, and sizes from `examples`.
 """
@@ -18,14 +18,15 @@ from embcheck.backends.on_torch.observe import Prepared
 
 
 def lookup_of(target: Target) -> Lookup:
-    """Make a module that calls a target's function or module, of its arguments in their order."""
+    """Make a module that calls a target's function or module with its arguments in their order."""
     return Lookup(target.function, target.options, list(target.arguments))
 
 
 class Shared:
-    """Makes lookups by what makes a program of a target, once for calls that can share it.
+    """A maker of lookups, which makes one program for all calls that can share it.
 
-    A program keeps the name `function` of the module in it, and that module's `weight`.
+    `make` exports or traces the program of a target. The program of a module has that module, with
+    its `weight`, as its attribute `function`.
     """
 
     def __init__(self, make: Callable[[Target], Any]) -> None:
@@ -33,11 +34,11 @@ class Shared:
         self._programs: dict[str, Any] = {}
 
     def __call__(self, target: Target) -> Prepared:
-        """Return the program's lookup; raises what raised when the program was made."""
+        """Return the program's lookup; raise whatever `make` raises."""
         tensors = tuple(target.arguments.values())
-        # A module holds the call's own weight, so that its program is of no use to another call.
+        # A module holds the call's own weight, so its program is of no use to another call.
         program = self._make(target) if target.is_module else self._shared(target)
-        # An exported program has a copy of the module: its weight is the one that is looked up in.
+        # An exported program has a copy of the module, and looks up in the copy's weight.
         weight = program.function.weight if target.is_module else None
         return target.prepared(lambda: program(*tensors), weight)
 
@@ -49,7 +50,7 @@ class Shared:
 
 
 def configuration(target: Target) -> str:
-    """Name what calls share that differ in their arrays' values and sizes only."""
+    """Return a key that is equal for calls that can share a program."""
     described = [(e.dtype, tuple(e.shape)) for e in examples(target)]
     options = sorted(target.call.options.items())
     return repr((target.call.operation, options, list(target.arguments), described))
@@ -68,13 +69,13 @@ def examples(target: Target) -> tuple[Tensor, ...]:
 
 
 def _example_dtype(target: Target, name: str) -> Any:
-    """Return the dtype that a call names for an example, None where it names none."""
+    """Return the dtype that a call names for an example, or None if it names none."""
     named = target.call.exported_for.get(name)
     return named and getattr(torch, named)
 
 
 def per_dimension(target: Target, mark: Any) -> tuple[Any, ...]:
-    """Mark every dimension of every argument, in the structure of `Lookup.forward`'s."""
+    """Mark every dimension of every argument, in the structure that `Lookup.forward` takes."""
     indices, *others = (
         dict.fromkeys(range(tensor.ndim), mark) for tensor in target.arguments.values()
     )

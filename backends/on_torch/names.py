@@ -1,4 +1,4 @@
-"""What PyTorch calls the operations and dtypes: for every adapter that goes through PyTorch."""
+"""PyTorch's names of operations and dtypes, for every adapter that goes through PyTorch."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _BITS = {
     torch.float8_e4m3fn: torch.uint8,
     torch.float8_e5m2: torch.uint8,
 }
-"""The dtypes that PyTorch does not exchange with NumPy: they travel as bits."""
+"""The dtypes that PyTorch does not exchange with NumPy, and those that hold their bits."""
 
 
 def function_of(operation: Operation) -> Any:
-    """Return the function, or what makes the module, that PyTorch documents for an operation."""
+    """Return the function or module constructor that PyTorch documents for an operation."""
     return attrgetter(SPELLINGS[operation].removeprefix("torch."))(torch)
 
 
@@ -50,33 +50,34 @@ def to_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def _on_memory(array: np.ndarray) -> torch.Tensor:
-    """Return a tensor whose storage is all of the memory that an array is a part of.
+    """Return a tensor whose storage is the whole memory that an array is a view of.
 
-    From NumPy alone, a part would become a storage of its own, which no slice of a tensor has.
+    With `torch.from_numpy` alone, a view would get a storage of its own, unlike a slice of a
+    tensor.
     """
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
-    # Nothing lies around it, or what lies there is no plain list of bytes.
+    # The array is empty or is all of its memory, or that memory is not contiguous.
     if root.nbytes <= array.nbytes or not array.size or not root.flags.c_contiguous:
         return torch.from_numpy(array)
     data, size = root.reshape(-1).view(np.uint8), array.itemsize
     start = array.__array_interface__["data"][0] - data.__array_interface__["data"][0]
-    # From the first byte on that is as far from a whole element as the array is.
+    # Whole elements only, aligned like the elements of the array.
     whole = data[start % size :][: (data.size - start % size) // size * size].view(array.dtype)
     steps = [step // size for step in array.strides]
     return torch.from_numpy(whole).as_strided(array.shape, steps, start // size)
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """Bring a tensor home; a sparse one becomes dense."""
+    """Convert a tensor to NumPy; a sparse one becomes dense."""
     tensor = tensor.detach().to_dense().cpu()
     bits = tensor.view(_BITS.get(tensor.dtype, tensor.dtype))
     return np.asarray(bits.numpy()).view(str(tensor.dtype).removeprefix("torch."))
 
 
 def arrays_of(answer: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Bring an answer of tensors and of plain values, such as flags, to NumPy."""
+    """Convert an answer of tensors and plain values, such as flags, to NumPy."""
     return {
         name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
         for name, seen in answer.items()

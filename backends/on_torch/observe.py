@@ -1,10 +1,10 @@
-"""What eager PyTorch shows of a lookup: its output, gradients, flags, and a training step.
+"""Observations of a lookup in eager PyTorch: its output, gradients, flags, and a training step.
 
-Gradients are those of a leaf: the caller's tensor, asked to require them, or the module's own
-parameter. A training step is one of an optimiser over a small model: the module, then a factor for
-each output that starts as `grad_output` and is trained too. Without that company a frozen module
-would leave `backward` nothing to do, which PyTorch refuses. SparseAdam is given the weight alone:
-it refuses the factor's gradient, which is dense.
+Gradients are taken for a leaf: the caller's tensor, made to require them, or the module's own
+parameter. A training step is one step of an optimiser over a small model, which multiplies the
+output by a factor. The factor starts as `grad_output` and is trained, too. Without it, `backward`
+would have nothing to do for a frozen module, which PyTorch refuses. SparseAdam gets the weight
+alone, since it refuses the dense gradient of the factor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OF_THE_GRADIENT: dict[str, Callable[[Tensor], Tensor]] = {
     Observation.SPARSE_GRAD_ROWS: lambda gradient: gradient._indices()[0],  # noqa: SLF001
     Observation.SPARSE_GRAD_VALUES: lambda gradient: gradient._values(),  # noqa: SLF001
 }
-"""`indices()` and `values()` would want the entries merged first: these show them as stored."""
+"""`_indices` and `_values` show entries as stored; `indices` and `values` need merged entries."""
 
 _OPTIMISERS: dict[str, Callable[[Tensor, Tensor], Optimizer]] = {
     Observation.TRAINED_WEIGHT: lambda weight, factor: SGD([weight, factor], lr=1),
@@ -43,7 +43,7 @@ _OPTIMISERS: dict[str, Callable[[Tensor, Tensor], Optimizer]] = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup."""
+    """A call's tensors, the weight that it works on (None without a table), and the lookup."""
 
     call: Call
     tensors: Tensors
@@ -52,9 +52,9 @@ class Prepared:
 
 
 def observe(prepared: Prepared) -> Tensors:
-    """Look up, and derive what else the call is to show."""
+    """Look up, and compute the other observations of the call."""
     call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
-    # Earlier than the lookup, which may change the weight in place by `max_norm`.
+    # Before the lookup, which may change the weight in place by `max_norm`.
     earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
     output = prepared.lookup()
     observed = {"output": output}
@@ -83,27 +83,27 @@ def observe(prepared: Prepared) -> Tensors:
 
 
 def _passes(call: Call) -> int:
-    """Count the backward passes, of which all but the last must keep the graph for the next."""
+    """Count the backward passes; all but the last must keep the graph for the next."""
     gradients = call.wants(*_OF_THE_GRADIENT, Observation.GRAD_PER_SAMPLE_WEIGHTS)
     return gradients + sum(call.wants(name) for name in (*_EARLIER_USES, *_OPTIMISERS))
 
 
 def _gradients(output: Tensor, sources: Tensors, upstream: Tensor | None, retain: bool) -> Tensors:
-    """Return the gradients for some tensors, by the names that these are given under."""
+    """Return the gradients for the tensors in `sources`, under the same names."""
     wanted = list(sources.values())
     gradients = torch.autograd.grad(output, wanted, upstream, retain_graph=retain)
     return dict(zip(sources, gradients, strict=True))
 
 
 def _shown(call: Call, gradients: Tensors) -> Tensors:
-    """Return what a call is to show of its gradients."""
+    """Return the observations of gradients that a call asks for."""
     others = {n: gradient for n, gradient in gradients.items() if n != Observation.GRAD_WEIGHT}
     wanted = {n: show for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
     return others | {n: show(gradients[Observation.GRAD_WEIGHT]) for n, show in wanted.items()}
 
 
 def _overlap(output: Tensor, weight: Tensor) -> bool:
-    """Whether both are views of one storage, which holds something."""
+    """Return whether both are views of one storage that is not empty."""
     # By storage, not by address: a view may begin anywhere in it.
     first, second = output.untyped_storage(), weight.untyped_storage()
     return first.nbytes() > 0 and first.data_ptr() == second.data_ptr()
@@ -112,7 +112,7 @@ def _overlap(output: Tensor, weight: Tensor) -> bool:
 def _train(
     make: Callable[[Tensor, Tensor], Optimizer], weight: Tensor, output: Tensor, upstream: Tensor
 ) -> Tensor:
-    # A copy, since the step changes it.
+    # A copy, since the step changes the factor.
     factor = torch.nn.Parameter(upstream.clone())
     optimiser = make(weight, factor)
     loss: Any = (output * factor).sum()

@@ -67,7 +67,7 @@ class TorchAo:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Convert the module, and return its call with what is seen of its table."""
+        """Convert the module, and return a thunk that looks up and observes its table."""
         if call.operation not in _MODULES:
             raise Unsupported(f"nothing is quantised in {call.operation}")
         stored.expect_seen(call)
@@ -75,12 +75,12 @@ class TorchAo:
         module = _converted(call, tensors["weight"])
         given = [tensors[n] for n in ("indices", "offsets", "per_sample_weights") if n in tensors]
         if "per_sample_weights" in tensors and "offsets" not in tensors:
-            # By position, and the second one is `offsets`.
+            # Arguments go by position, and `offsets` is the second one.
             given.insert(1, None)
 
         def look_up() -> torch.Tensor:
             output: torch.Tensor = module(*given)
-            output.numpy()  # As users do. A tensor may have a negative size, and no array has.
+            output.numpy()  # As users do; it refuses a tensor of negative size.
             return output
 
         def has_codes_of(table: torch.Tensor) -> bool:
@@ -97,7 +97,7 @@ class TorchAo:
         )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return arrays_of(answer)
 
     def script(self, call: Call) -> str:
@@ -133,8 +133,8 @@ def _converted(call: Call, weight: torch.Tensor) -> Any:
 
 
 def _loaded(call: Call, module: Any) -> Any:
-    """Save the module's state, and load it into another that was converted from zeros."""
+    """Save the module's state, and load it into another module, converted from zeros."""
     other = _converted(call, torch.zeros(module.weight().shape))
-    # A packed table is an object of TorchScript's, and no weight that `weights_only` would load.
+    # A packed table is a TorchScript object, which `weights_only` would not load.
     other.load_state_dict(stored.reloaded(module.state_dict(), weights_only=False))
     return other

@@ -29,7 +29,7 @@ _OPS: Any = torch.ops.quantized
 _BITS = {"uint8-row": "byte", "uint4-row": "4bit"}
 _DTYPES = {"uint8-row": torch.quint8, "uint4-row": torch.quint4x2}
 _MODES = {"sum": 0, "mean": 1, "max": 2}
-"""The numbers that `torch.embedding_bag` has for the modes."""
+"""The numbers of the modes in `torch.embedding_bag`."""
 _OF_BAGS = ("offsets", "per_sample_weights")
 _LOOKUPS = """import torch
 from torch.ao.quantization import PerChannelMinMaxObserver
@@ -80,7 +80,7 @@ class TorchQuantizedOps:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Pack the table, and return the operator's call with what is seen of its table."""
+        """Pack the table, and return a thunk that looks up and observes the table."""
         if call.operation not in self.info.operations:
             raise Unsupported(f"no operator of torch.ops.quantized is {call.operation}")
         stored.expect_seen(call)
@@ -91,7 +91,7 @@ class TorchQuantizedOps:
 
         def look_up() -> torch.Tensor:
             output: torch.Tensor = operator(packed, tensors["indices"], **given)
-            output.numpy()  # As users do. A tensor may have a negative size, and no array has.
+            output.numpy()  # As users do; it refuses a tensor of negative size.
             return output
 
         def loaded() -> torch.Tensor:
@@ -109,7 +109,7 @@ class TorchQuantizedOps:
         )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return arrays_of(answer)
 
     def script(self, call: Call) -> str:
@@ -127,11 +127,11 @@ class TorchQuantizedOps:
 
 
 _Packed = tuple[Any, Callable[..., Any], Callable[[Any], Any], Callable[[Any], Any]]
-"""A packed table, what looks up in it, what unpacks it to numbers, and what to its codes."""
+"""A packed table, and functions that look up in it, dequantise it, and return its codes."""
 
 
 def _options(call: Call) -> dict[str, Any]:
-    """Return the options that the operator has: all of them are those of bags."""
+    """Return the options that the operator takes; only an operator of bags takes any."""
     if not call.operation.is_bag:
         return {}
     return {
@@ -158,11 +158,11 @@ def _lookups(call: Call, weight: torch.Tensor) -> _Packed:
 
 def _bags(call: Call, weight: torch.Tensor) -> _Packed:
     bits = _BITS[call.option("scheme")]
-    # Two floats of 32 bits, or two of 16.
+    # The bytes of a row's scale and offset: two floats of 32 bits, or two of 16.
     parts = {"byte": 8, "4bit": 4}[bits]
     return (
         getattr(_OPS, f"embedding_bag_{bits}_prepack")(weight),
         getattr(_OPS, f"embedding_bag_{bits}_rowwise_offsets"),
         getattr(_OPS, f"embedding_bag_{bits}_unpack"),
-        lambda packed: packed[:, :-parts],  # Behind the codes of a row are its scale and offset.
+        lambda packed: packed[:, :-parts],  # Scale and offset follow the codes of a row.
     )

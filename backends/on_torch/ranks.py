@@ -1,8 +1,8 @@
 """Two processes that make each call together: the worker is rank 0 and starts rank 1.
 
-Both prepare and run the same calls in the same order, joined by gloo. Rank 1 is told of each by
-rank 0 and ends when rank 0 is gone, however that came about: the connection closes. When rank 1
-dies, rank 0 dies of the same, as all do that torchrun started.
+Both prepare and run the same calls in the same order, and communicate by gloo. Rank 0 tells rank 1
+of each call. However rank 0 ends, the connection closes, and rank 1 ends, too. When rank 1 dies,
+rank 0 ends with the same exit code or signal, as the processes that torchrun starts do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ Prepare = Callable[[Call], Callable[[], Any]]
 
 @dataclass(frozen=True)
 class _Order:
-    """What rank 1 is to do: prepare a call, or run the one that it prepared under the number."""
+    """An order to rank 1: prepare `call`, or, if that is None, run the call of this `number`.
+
+    `meeting` numbers the process group. `released` lists numbers of calls to forget.
+    """
 
     meeting: int
     number: int
@@ -40,22 +43,22 @@ class _Order:
 
 
 class Ranks:
-    """Rank 0's end of both ranks; `prepare` is what each does with a call, and must pickle."""
+    """Rank 0's control of both ranks; each applies `prepare`, which must pickle, to a call."""
 
     def __init__(self, prepare: Prepare) -> None:
         self._prepare = prepare
         self._prepared = 0
         self._released: list[int] = []
         store = TCPStore("localhost", 0, WORLD_SIZE, is_master=True, wait_for_workers=False)
-        # Not a fork: PyTorch's threads and gloo's would not be in it.
+        # Not a fork, which would lack the threads of PyTorch and gloo.
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         arguments = (theirs, prepare, store.port)
         self._other = context.Process(target=_serve, args=arguments, daemon=True)
         self._other.start()
-        # Or this end would stay open here, and rank 0 never hear that rank 1 is gone.
+        # With this end open here, rank 0 would not notice that rank 1 is gone.
         theirs.close()
-        self._hear()  # so that joining it, which does not wait for long, need not wait for imports
+        self._hear()  # waits for rank 1's imports, which could outlast the timeout of joining
         self._meetings = _Meetings(0, store)
 
     def prepare(self, call: Call) -> Callable[[], Any]:
@@ -67,21 +70,19 @@ class Ranks:
         def run_on_both() -> Any:
             return self._together(number, None, run)
 
-        # Rank 1 holds the call as long as somebody here can run it, and is told with the next
-        # order.
+        # Rank 1 keeps the call until this thunk is gone, which the next order tells it.
         weakref.finalize(run_on_both, self._released.append, number)
         return run_on_both
 
     def _together(self, number: int, call: Call | None, action: Callable[[], Any]) -> Any:
-        """Do something while rank 1 does the same; raises what either raised, rank 0's first."""
+        """Run `action` while rank 1 does the same; raise the error of either, rank 0's first."""
         released, self._released[:] = tuple(self._released), []
         order = _Order(self._meetings.number, number, call, released)
         self._tell(order)
         self._meetings.join(order.meeting)
         try:
             result = action()
-        # Whatever it is, rank 1's answer must be read, or it would be taken for that to the next
-        # order.
+        # After any error, rank 1's answer must be read: it would be taken for the next one.
         except BaseException as error:
             if not _in_step(_describe(error), self._hear()):
                 self._meetings.number += 1
@@ -99,7 +100,7 @@ class Ranks:
             self._die()
 
     def _hear(self) -> str | None:
-        """Return what rank 1 complains of, None if it has done the same without an error."""
+        """Return the error of rank 1, or None if it has done the same without an error."""
         try:
             complaint: str | None = self._connection.recv()
         except (EOFError, OSError):
@@ -120,16 +121,16 @@ def _describe(error: BaseException) -> str:
 
 
 def _in_step(mine: str, other: str | None) -> bool:
-    """Whether both ranks came to the same error, and not to one of what joins them.
+    """Return whether both ranks raised the same error, which is not one of gloo's.
 
-    DTensor remembers the groups of the calls that it has seen, each with threads that never rest,
-    so that a group is not left for an error that the next call does not suffer from.
+    Then they are still in step, and keep their process group. A new group after each error would
+    be costly: DTensor keeps all groups that it has seen, each with threads that never rest.
     """
     return mine == other and "gloo" not in mine
 
 
 class _Meetings:
-    """A rank's process group, left for a new one once the ranks may be out of step."""
+    """A rank's process group, which is replaced once the ranks may be out of step."""
 
     def __init__(self, rank: int, store: Store) -> None:
         self.number = 1
@@ -138,7 +139,7 @@ class _Meetings:
         self._joined = 0
 
     def join(self, number: int) -> None:
-        """Be in the process group of a number, with the other rank."""
+        """Join the process group of a number with the other rank, unless already in it."""
         if number == self._joined:
             return
         if self._joined:
@@ -155,7 +156,7 @@ class _Meetings:
 
 
 def _serve(connection: Connection, prepare: Prepare, port: int) -> None:
-    """Be rank 1, until rank 0 is gone."""
+    """Serve as rank 1 until rank 0 is gone."""
     meetings = _Meetings(1, TCPStore("localhost", port, WORLD_SIZE, is_master=False))
     held: dict[int, Callable[[], Any]] = {}
     connection.send(None)

@@ -8,7 +8,7 @@ from embcheck.backends.on_torch import script
 from embcheck.conformance.contract.call import Call, Observation
 
 LAYOUTS = "input_layouts=Replicate(), output_layouts=Replicate(), use_local_output=False"
-"""What makes a parallel module take indices, and give rows, that both ranks have whole."""
+"""Arguments by which a parallel module takes whole indices, and gives whole rows, on each rank."""
 
 _IMPORTS = """\
 import os
@@ -42,7 +42,7 @@ finally:
 
 
 def write(call: Call, placement: str, style: str) -> str:
-    """Write a call; `placement` is the table's, `style` that of a parallel module."""
+    """Write a call; `placement` shards a function's table, `style` a module's."""
     script.require_written(call)
     shown = [name for name in call.observe if name != Observation.INPUTS_AFTER]
     names = list(dict.fromkeys(["output", *shown]))
@@ -64,7 +64,7 @@ def _tensors(call: Call, placement: str) -> list[str]:
         is_table = name == "weight"
         where = placement if is_table else "Replicate()"
         shared = f"distribute_tensor({{}}, mesh, [{where}])"
-        # `parallelize_module` shares a module's table itself.
+        # `parallelize_module` shards a module's table itself.
         moved = "{}" if is_table and call.operation.makes_module else shared
         lines += script.tensor(call, name, moved)
     return lines

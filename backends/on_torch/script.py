@@ -35,8 +35,8 @@ _WRITTEN = frozenset(
 def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
     """Write a call; `function` wraps what PyTorch documents, as in `torch.compile({})`.
 
-    What it makes from example inputs has `{examples}` in its text, and `{sizes}` where it is told
-    which of their sizes are dynamic.
+    `function` may contain `{examples}` for a tuple of example inputs, and `{sizes}` for their
+    dynamic sizes.
     """
     require_written(call)
     made = [line for name in call.inputs for line in tensor(call, name, moved_to(device))]
@@ -45,12 +45,12 @@ def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
 
 
 def moved_to(device: str) -> str:
-    """Write how a tensor, `{}`, comes to a device."""
+    """Write how a tensor, `{}`, is moved to a device."""
     return "{}" if device == "cpu" else f"{{}}.to({device!r})"
 
 
 def require_written(call: Call, written: Collection[str] = _WRITTEN) -> None:
-    """Raise Unsupported for what no script is written for."""
+    """Raise Unsupported for a probe, or an observation that is not in `written`."""
     unknown = set(call.observe) - {*written}
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
@@ -63,7 +63,7 @@ def plain_tensors(call: Call, moved: str = "{}") -> list[str]:
 
 
 def tensor(call: Call, name: str, moved: str = "{}") -> list[str]:
-    """Write one of the call's tensors; `moved` says where to, `{}` being the tensor's own text."""
+    """Write one of the call's tensors; `moved` is the code around it, with `{}` for the tensor."""
     dtype = call.inputs[name].dtype.name
     made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
     leaves = {leaf for observation, leaf in _LEAVES.items() if call.wants(observation)}
@@ -93,7 +93,7 @@ def module(call: Call, device: str = "cpu") -> str:
 
 
 def _from_examples(call: Call, function: str, device: str) -> list[str]:
-    """Write the call of what is made from a module and small valid examples."""
+    """Write the call of a program that is made from a module and small valid examples."""
     named = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
     if call.operation.makes_module:
         # A tracer gives inputs by position, and `offsets` come before the weights.
@@ -133,7 +133,7 @@ def _dynamic(call: Call, name: str) -> str:
 
 
 def arguments(call: Call) -> str:
-    """Write what a function is given."""
+    """Write the arguments of a function."""
     table = [] if call.operation is Operation.ONE_HOT else ["weight"]
     return ", ".join(["indices", *table, *bags(call), *options(call)])
 
@@ -155,12 +155,12 @@ def _value(name: str, value: Any) -> str:
 
 
 def weight_of(call: Call) -> str:
-    """Name the weight, a module's or the caller's own."""
+    """Return the name of the weight, a module's or the caller's own."""
     return "module.weight" if call.operation.makes_module else "weight"
 
 
 def derived(call: Call, weight: str) -> list[str]:
-    """Write the gradients, the flags and the training step of the weight of that name."""
+    """Write the gradients, flags and training step; `weight` is the name of the weight."""
     upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
     lines = []
     wanted = {name: leaf for name, leaf in GRADIENTS.items() if call.wants(name)}
@@ -188,7 +188,7 @@ def derived(call: Call, weight: str) -> list[str]:
 
 
 def home(call: Call) -> list[str]:
-    """Write how the answers become NumPy arrays again."""
+    """Write how the answers become NumPy arrays."""
     shown = [name for name in call.observe if name != Observation.INPUTS_AFTER]
     weight = call.inputs.get("weight")
     exotic = weight is not None and weight.dtype.name in _BITS

@@ -1,4 +1,7 @@
-"""Other ways in which PyTorch's users gather rows; what each does out of range stands behind it."""
+"""Other ways in which PyTorch users gather rows.
+
+The comment in each spelling says what it does with an index out of range.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 
 def spellings(call: Call, device: str) -> dict[str, Callable[[], Answer]]:
-    """Return thunks for a plain call, by their spelling; none for what has one way to be said."""
+    """Return a thunk for each other spelling of a plain lookup or sum of bags; none otherwise."""
     if call.observe != (Observation.OUTPUT,):
         return {}
     if call.operation is Operation.EMBEDDING and not _chosen(call):

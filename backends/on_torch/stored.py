@@ -1,4 +1,4 @@
-"""What is seen of a table of 8 or 4 bits, and written of it, where a library takes tensors."""
+"""Observations and script parts of a table of 8 or 4 bits, for libraries that take tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embcheck.conformance.contract.call import Call, Observation
 
 
 def expect_seen(call: Call) -> None:
-    """Raise Unsupported for what a stored table does not show."""
+    """Raise Unsupported for an observation that a stored table does not have."""
     if not set(call.observe) <= SEEN:
         raise Unsupported("a quantised table is not trained")
 
@@ -28,10 +28,10 @@ def thunk(
     has_codes_of: Callable[[Tensor], bool],
     loaded: Callable[[], Tensor],
 ) -> Callable[[], dict[str, Any]]:
-    """Return the lookup with what is seen of its table.
+    """Return a thunk that looks up and makes the observations of the stored table.
 
-    `stored` gives the numbers that the codes stand for. `has_codes_of` tells whether another table,
-    stored anew, has the same codes. `loaded` looks up in the table, saved and loaded.
+    `stored` returns the dequantised table. `has_codes_of` stores another table and tells whether it
+    has the same codes. `loaded` looks up in the table after it was saved and loaded.
     """
 
     def run() -> dict[str, Any]:
@@ -56,12 +56,12 @@ def reloaded(saved: Any, *, weights_only: bool = True) -> Any:
 
 
 def options_of(call: Call) -> dict[str, Any]:
-    """Return the options of the floating call; which scheme stores the table is not one of them."""
+    """Return the options of a call without its scheme."""
     return {name: value for name, value in call.options.items() if name != "scheme"}
 
 
 def written_tensors(call: Call) -> dict[str, str]:
-    """Write how the inputs become tensors, and arrays again: parts of a script, by their names."""
+    """Write how the inputs become tensors and then arrays again, as two parts of a script."""
     return {
         "inputs": "\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
         "after": "\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),

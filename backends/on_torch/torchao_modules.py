@@ -101,11 +101,11 @@ class Torchao:
     )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
-        """Quantise the module, and return its call with what is seen of its table."""
+        """Quantise the module, and return a thunk that looks up and observes its table."""
         return self._prepare(call, _CONFIGS[call.option("scheme")])
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], dict[str, Any]]]:
-        """Return the call by another config, where two give the scheme."""
+        """Return the call with another config, if two configs give its scheme."""
         if call.option("scheme") != "int8-full-row":
             return {}
         return {_OTHER: self._prepare(call, IntxWeightOnlyConfig())}
@@ -131,7 +131,7 @@ class Torchao:
         )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return arrays_of(answer)
 
     def script(self, call: Call) -> str:
@@ -154,15 +154,15 @@ def _quantized(call: Call, weight: torch.Tensor, config: Any) -> Any:
 
 
 def _codes(table: Any) -> bytes:
-    # As bytes: NumPy has no float8 of its own, in which some schemes have their codes.
+    # As bytes, since some schemes have codes in float8, which NumPy itself lacks.
     codes: np.ndarray = table.qdata.view(torch.uint8).numpy()
     return codes.tobytes()
 
 
 def _loaded(call: Call, model: Any) -> Any:
-    """Save the model's state, and load it into another: as torchao's documentation does."""
+    """Save the model's state, and load it into another model, as torchao's documentation does."""
     module = torch.nn.Embedding(*call.inputs["weight"].shape, **stored.options_of(call))
     other = torch.nn.Sequential(module)
-    # `assign`, or the codes would be copied into the new module's floats.
+    # Without `assign`, the codes would be copied into the new module's floats.
     other.load_state_dict(stored.reloaded(model.state_dict()), assign=True)
     return other

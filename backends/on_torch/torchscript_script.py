@@ -19,13 +19,13 @@ from embcheck.conformance.contract.call import Call, Operation
 
 
 def one_hot(tensor: torch.Tensor, num_classes: int = -1) -> torch.Tensor:
-    """Call what `torch.jit.script` does not compile by itself; scripts show it as it is."""
+    """Call one_hot, which `torch.jit.script` does not compile by itself."""
     return torch.nn.functional.one_hot(tensor, num_classes)
 
 
 class _Scripted(TorchCalls):
     def script(self, call: Call) -> str:
-        """Write a call as a user would, with a function of the user's around `one_hot`."""
+        """Write a call as a user would, with a Python function around `one_hot`."""
         text = super().script(call)
         if call.operation is not Operation.ONE_HOT:
             return text

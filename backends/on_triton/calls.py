@@ -1,7 +1,6 @@
-"""The adapter of Triton's kernels, compiled for a GPU or run by its interpreter.
+"""The adapter for Triton kernels, compiled for a GPU or run by Triton's interpreter.
 
-Arrays become tensors of PyTorch, which is how Triton takes them. What the kernels do stands in
-`kernels`.
+Arrays become PyTorch tensors, since Triton takes those. The kernels are in `kernels`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from embcheck.conformance.contract.call import Call, Operation
 
 Tensors = dict[str, Tensor]
 Answer = tuple[Tensors, Tensors]
-"""What was observed, and the tensors that the caller finds after the call."""
+"""The observations, and the tensors that the caller finds after the call."""
 
 _OBSERVABLE = ("output", "weight_after", "inputs_after")
 
@@ -62,13 +61,13 @@ class TritonCalls:
             device=device,
             operations=_OPERATIONS,
             capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
-            # A kernel that reads what is not mapped ends the use of CUDA; none writes there.
+            # After a kernel has read unmapped memory, CUDA is unusable; no kernel writes there.
             fresh_worker_after_bad_index=device == "cuda",
             survives_fork=device == "cpu",
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Move the arrays; on a GPU the first run compiles."""
+        """Move the arrays, and return a thunk of the call; for a GPU, a first run here compiles."""
         _expect_known(call)
         tensors = {n: to_tensor(array).to(self.info.device) for n, array in call.inputs.items()}
         found = tensors if call.wants_inputs else {}
@@ -95,7 +94,7 @@ class TritonCalls:
         return composition_script.write(call, language).replace("@kernel", "@triton.jit")
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Bring the tensors home."""
+        """Convert the tensors to NumPy."""
         return brought_home(answer, to_array)
 
 

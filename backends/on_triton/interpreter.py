@@ -11,7 +11,7 @@ import os
 
 os.environ["TRITON_INTERPRET"] = "1"
 
-# What follows makes kernels.
+# After the variable is set, since this import makes kernels.
 from embcheck.backends.on_triton.calls import TritonCalls
 
 _SETTING = 'import os\n\nos.environ["TRITON_INTERPRET"] = "1"\n\n'

@@ -1,7 +1,7 @@
-"""Lookups as Triton kernels, written as its tutorials write kernels: a program for some rows.
+"""Lookups as Triton kernels, in the style of its tutorials: one program for a few rows.
 
-A kernel masks what is beyond the output's rows and columns, and nothing else. A bag is added up in
-single precision, or in double precision for a table in double precision.
+A kernel masks only what is beyond the output's rows and columns. A bag is reduced in double
+precision for a table of float64, and in single precision for any other.
 https://triton-lang.org/main/getting-started/tutorials/02-fused-softmax.html
 """
 
@@ -20,7 +20,7 @@ from embcheck.backends.composed.lookups import Lookups
 kernel: Callable[[Any], Any] = triton.jit
 
 
-# The compiler reads the hints of a kernel too, and knows no names but its own.
+# No hints on parameters: the compiler reads them, and knows only its own names.
 @kernel
 def copy_rows(  # type: ignore[no-untyped-def]
     output,
@@ -47,8 +47,8 @@ def look_up(weight: Tensor, indices: Tensor) -> Tensor:
     """Run a program for every 32 indices."""
     count, columns = indices.numel(), weight.shape[1]
     output = torch.empty(*indices.shape, columns, dtype=weight.dtype, device=weight.device)
-    # A kernel sees memory and no shape: indices must lie one after the other, and of the weight it
-    # is told the strides. The block is a power of two, which `tl.arange` demands.
+    # A kernel sees memory without a shape, so the indices must be contiguous, and the strides of
+    # the weight are passed. The block is a power of two, which `tl.arange` demands.
     copy_rows[(triton.cdiv(count, 32),)](
         output,
         weight,

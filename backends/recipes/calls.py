@@ -1,8 +1,8 @@
-"""What the adapters of recipes share: which calls a recipe has words for, and how it is called.
+"""The base of recipes' adapters: which calls a recipe can take, and how it is called.
 
-A recipe is a file with `embedding` and `embedding_bag`, whose arguments have PyTorch's names, the
-weight before the indices. What its functions take is what is claimed. Further files have `one_hot`,
-and, where the library has no automatic differentiation, `embedding_gradient` and
+A recipe is a file with `embedding` and `embedding_bag`. Their arguments have PyTorch's names, but
+the weight comes before the indices. The adapter declares what these functions take. Further files
+have `one_hot` and, if the library has no automatic differentiation, `embedding_gradient` and
 `embedding_bag_gradient`. These take the gradient of the output first, and then the same arguments.
 The second one returns two arrays: the gradients for the table and for the weights, or None.
 """
@@ -52,22 +52,22 @@ _ARRAYS = ("weight", "indices", "offsets", "per_sample_weights")
 
 @dataclass(frozen=True)
 class RecipeWay:
-    """A recipe, and how its library's arrays are made, waited for and brought home."""
+    """A recipe, and how its library's arrays are made, waited for and converted to NumPy."""
 
     recipe: ModuleType
     place: Callable[[str, np.ndarray], Any]
-    """Makes what the recipe's user would have of an input, by its name and array."""
+    """Converts an input, given by name and array, as a user of the recipe would."""
     bring: Callable[[Any], np.ndarray] = np.asarray
     finish: Callable[[Any], Any] = lambda answer: answer
-    """Waits for arrays that are still computed."""
+    """Waits for arrays that are still being computed."""
     differentiate: Callable[[Run, Arrays, Sequence[str]], tuple[Any, Arrays]] | None = None
-    """Returns the output, and the gradients by the names of their arrays; `grad_output` is among
-    the arrays, or else ones. None where the recipe has functions for gradients, or nothing."""
+    """Returns the output, and the gradients by the names of their arrays. If `grad_output` is not
+    among the arrays, it is all ones. None if the recipe has functions for gradients, or none."""
     product: Callable[[Any, Any], Any] = lambda output, weight: output.astype(weight.dtype) @ weight
     wraps: Mapping[str, Callable[[Run], Run]] = field(default_factory=dict)
-    """Other ways to run the recipe, by name, for what shows an output alone: compiled, say."""
+    """Other ways to run the recipe by name, such as compiled; used if only an output is wanted."""
     natives: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
-    """The library's own spelling by other adapters, and what it does with an index out of range."""
+    """Adapters of the library's own spelling, by what it does with an index out of range."""
     further: Sequence[ModuleType] = ()
     """The recipe's other files, such as `with_numpy_gradients`."""
 
@@ -79,13 +79,13 @@ class RecipeWay:
 
 
 class RecipeCalls:
-    """Answers calls by a recipe, as somebody would who copied it."""
+    """The adapter that calls a recipe as a user would who copied it."""
 
     def __init__(self, way: RecipeWay, info: BackendInfo) -> None:
         self._way, self.info = way, info
 
     def prepare(self, call: Call) -> Callable[[], Any]:
-        """Move what the user would have moved; return what calls the recipe."""
+        """Convert the inputs as a user would, and return a thunk that calls the recipe."""
         return self._thunk(call)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
@@ -101,18 +101,18 @@ class RecipeCalls:
             try:
                 run = native.prepare(call)
             except Unsupported:
-                continue  # It has no spelling of its own to compare with.
+                continue  # The library has no spelling to compare with.
             ask = partial(lambda home, run: (home, run()), native.to_numpy, run)
             found[f"as {native.info.id}  # {what_if}"] = ask
         return found
 
     def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
-        """Bring the arrays home, those of another adapter by its own way."""
+        """Convert an answer to NumPy by the function of the adapter that gave it."""
         to_numpy: Callable[[Any], Mapping[str, np.ndarray]] = answer[0]
         return to_numpy(answer[1])
 
     def bring_home(self, answer: tuple[Arrays, Arrays]) -> Arrays:
-        """Bring home what the recipe gave, and the inputs beside it."""
+        """Convert the observations and the inputs of a recipe's call to NumPy."""
         bring = self._way.bring
         observed, found = ({n: bring(a) for n, a in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
@@ -132,7 +132,7 @@ class RecipeCalls:
 
 
 def info_of(way: RecipeWay, name: str, library: str, version: str, **more: Any) -> BackendInfo:
-    """Declare what a recipe's functions take; `more` are other fields, `modules` added to."""
+    """Declare what a recipe's functions take; `more` has other fields of the info."""
     functions = {n: way.functions[n] for n in OPERATIONS if n in way.functions}
     taken = {name for function in functions.values() for name in signature(function).parameters}
     capabilities = {capability for name, capability in _CAPABILITIES.items() if name in taken}
@@ -148,7 +148,7 @@ def info_of(way: RecipeWay, name: str, library: str, version: str, **more: Any) 
 
 
 def options_of(way: RecipeWay, call: Call) -> dict[str, Any]:
-    """Return the options of a call; raises Unsupported for what the recipe has no words for."""
+    """Return the options of a call; raise Unsupported for a call that the recipe cannot take."""
     taken = signature(_function(way, call)).parameters
     given = [n for n, value in call.options.items() if value is not None and value is not False]
     is_one_hot = call.operation is Operation.ONE_HOT
@@ -183,7 +183,7 @@ def _observe(
 def _by_functions(
     way: RecipeWay, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
 ) -> tuple[Any, Arrays]:
-    """Ask the recipe's own functions for gradients."""
+    """Return the output, and the gradients that the recipe's own functions give."""
     output = run(arrays)
     upstream = arrays["grad_output"] if "grad_output" in arrays else np.ones_like(output)
     function = way.functions[f"{call.operation}_gradient"]

@@ -1,4 +1,4 @@
-"""What the recipes' libraries read when they are imported; of them, OpenVINO reports its import."""
+"""The variables that the recipes' libraries read when they are imported: OpenVINO's."""
 
 from __future__ import annotations
 

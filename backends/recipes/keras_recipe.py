@@ -53,7 +53,7 @@ def on_cpu() -> RecipeCalls:
 
 
 def _place(name: str, array: np.ndarray) -> Any:
-    """Leave indices to the recipe, which checks them before JAX narrows them."""
+    """Leave indices as NumPy arrays, which the recipe checks before JAX narrows them."""
     return array if name in ("indices", "offsets") else ops.convert_to_tensor(array)
 
 

@@ -22,7 +22,7 @@ from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run,
 
 
 def _place(name: str, array: np.ndarray) -> Any:
-    """Leave indices to the recipe, which checks them; copy the rest, float64 as such."""
+    """Leave indices as NumPy arrays, which the recipe checks; copy the rest, keeping float64."""
     if name in ("indices", "offsets"):
         return array
     array = np.asarray(array, order="C")

@@ -21,7 +21,7 @@ _SUMS = "weight[indices].sum(axis=1)  # raises, negative ones count from the end
 
 
 def multiply(output: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Multiply one-hot rows with a table; NumPy's product of bfloat16 is one of float32."""
+    """Multiply one-hot rows by a table; cast the product, since NumPy's of bfloat16 is float32."""
     product: np.ndarray = (output.astype(weight.dtype) @ weight).astype(weight.dtype)
     return product
 

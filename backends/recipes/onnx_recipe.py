@@ -63,12 +63,12 @@ class OnnxRecipe(OnnxRuntime):
         )
 
     def prepare(self, call: Call) -> Callable[[], Any]:
-        """Make the graph or find it; raises Unsupported for what the recipe does not take."""
+        """Make the graph or find it; raise Unsupported for a call that the recipe does not take."""
         self._expect_known(call)
         return super().prepare(call)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
-        """Return the recipe without its checks, and what PyTorch's own function is exported as."""
+        """Return the recipe without its checks, and the export of PyTorch's own function."""
         self._expect_known(call)
         return {name: other.prepare(call) for name, other in self._others.items()}
 
@@ -106,5 +106,5 @@ def recipe(exported: Exported, **more: Any) -> bytes | Refusal:
 
 
 def unchecked(exported: Exported) -> bytes | Refusal:
-    """Export it without its guards."""
+    """Export the recipe's function without its checks."""
     return recipe(exported, check=False)

@@ -29,7 +29,7 @@ def on_cpu() -> OnnxRecipe:
 
 
 def written(exported: Exported, **more: Any) -> bytes:
-    """Write the graph of a lookup, of which only dtypes, ranks and options are read."""
+    """Build the graph of a lookup from its dtypes, ranks and options."""
     examples = dict(zip(exported.names, exported.examples, strict=True))
     options = {n: value for n, value in exported.lookup.options.items() if n in OPTIONS}
     options["rank"] = examples["indices"].ndim
@@ -47,5 +47,5 @@ def written(exported: Exported, **more: Any) -> bytes:
 
 
 def unchecked(exported: Exported) -> bytes:
-    """Write it without its guards, which one-hot rows keep."""
+    """Build the graph of a lookup without its checks; the graph of one_hot keeps them."""
     return written(exported, check=False)

@@ -65,7 +65,7 @@ class OpenVinoRecipe:
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Compile the model of the call's table."""
+        """Compile the model of the call's table, and return a thunk of its inference."""
         return _thunk(call)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
@@ -77,11 +77,11 @@ class OpenVinoRecipe:
         try:
             run = native.prepare(call)
         except Unsupported:
-            return found  # It has no spelling of its own to compare with.
+            return found  # OpenVINO has no spelling to compare with.
         return {**found, _NATIVE: lambda: native.to_numpy(run())}
 
     def to_numpy(self, answer: Answer) -> Answer:
-        """Return the arrays, which are NumPy's."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
 

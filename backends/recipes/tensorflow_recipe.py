@@ -38,7 +38,7 @@ def on_cpu() -> RecipeCalls:
 
 
 def _place(name: str, array: np.ndarray) -> Any:
-    """Make a variable of the table."""
+    """Make a variable of the table, and a constant of any other input."""
     return tf.Variable(array) if name == "weight" else tf.constant(array)
 
 

@@ -74,7 +74,7 @@ class TinygradRecipe(RecipeCalls):
             raise Unavailable(f"tinygrad compiles for the CPU with {compiler}: install clang")
         helpers.DEV.value = "CPU"
         helpers.CACHEDB = str(cache_folder("tinygrad") / "cache.db")
-        os.environ["CACHEDB"] = helpers.CACHEDB  # of the processes that it starts to compile
+        os.environ["CACHEDB"] = helpers.CACHEDB  # for the processes that compile
         helpers.EMULATED_DTYPES.value = "bfloat16"
         settings = {"EMULATED_DTYPES": "bfloat16; the default is none"}
         number = version("tinygrad")

@@ -60,21 +60,21 @@ class NumpyReference:
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
-        """Return a thunk that carries the call out."""
+        """Return a thunk that carries out the call."""
         carry_out = one_hot if call.operation is Operation.ONE_HOT else _embed
         if call.operation.is_quantized:
             carry_out = _embed_stored
-        # It defines what each option means, also where that is nothing: all of them are read.
+        # The reference defines what each option means, so it counts as reading all of them.
         call = replace(call, options=dict(call.options))
-        # NaN, infinities and zeros for numbers too small are answers.
+        # NaN, infinity and underflow to zero are answers, not errors.
         return np.errstate(all="ignore")(lambda: carry_out(call))
 
     def spellings(self, call: Call) -> spellings.Thunks:
-        """Return the ways in which NumPy's users gather rows."""
+        """Return the ways in which NumPy users gather rows."""
         return spellings.spellings(call)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Return the answer, which is arrays already."""
+        """Return the answer as it is: its values are NumPy arrays already."""
         return answer
 
 

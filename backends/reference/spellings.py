@@ -1,4 +1,7 @@
-"""The ways in which NumPy's users gather rows; what each does out of range stands behind it."""
+"""The ways in which NumPy users gather rows.
+
+The comment in each spelling says what it does with an index out of range.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ Thunks = dict[str, Callable[[], dict[str, np.ndarray]]]
 
 
 def spellings(call: Call) -> Thunks:
-    """Return thunks for a plain lookup, by their spelling; none for anything else."""
+    """Return a thunk for each spelling of a plain lookup; none for any other call."""
     is_plain = call.operation is Operation.EMBEDDING and call.observe == (Observation.OUTPUT,)
     if not is_plain or any(value is not None for value in call.options.values()):
         return {}

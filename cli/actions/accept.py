@@ -25,7 +25,7 @@ def accept(run: Path, kept: Path) -> None:
         refuse("accept", f"{run}: {error}")
     except OSError as error:
         refuse("accept", system_words(error))
-    # Told on stderr: on stdout there is the path alone, for scripts.
+    # On stderr, since stdout has only the path, for scripts.
     results = sum(len(found.results) for found in runs if found.header.purpose == "conformance")
     size = len(text.encode()) // 1024
     click.echo(f"accepted: {plural(results, 'result')}, {size:,} KiB; commit the file", err=True)

@@ -43,8 +43,7 @@ class Own:
         found = [of_module(self.module, dtype)] if self.module is not None else []
         if self.trace is None:
             return found
-        # Two-dimensional indices are bags only where the module says so: an Embedding takes them
-        # too.
+        # Two-dimensional indices are bags only if the module says so: an Embedding takes them too.
         is_lookup = any(not name.startswith("bag.") for one in found for name in one.features)
         in_bags = bool(found) and not is_lookup
         return [*found, of_trace(self.trace, self.offsets, in_bags=in_bags)]
@@ -52,7 +51,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Request:
-    """What is needed, of which backends, by which runs; `strict` rules out the unguarded."""
+    """What the user needs, and of which backends and runs; `strict` rules out unguarded ones."""
 
     needs: tuple[str, ...]
     profile: str | None
@@ -85,7 +84,7 @@ def advise(request: Request, *, as_json: bool) -> None:
     else:
         print_answer(told, Console(highlight=False, markup=False))
     good = {Fit.FITS} if request.strict else {Fit.FITS, Fit.UNGUARDED}
-    # The reference fits by definition: it counts only where it is asked for by name.
+    # The reference fits by definition: it counts only if the user names it.
     fits = [
         row.advice.fit in good for row in told.rows if row.backend != REFERENCE or request.backends
     ]
@@ -99,7 +98,7 @@ def _answer(request: Request) -> Answer:
     if request.run_now:
         from embcheck.cli.actions.advise_now import asked_now  # noqa: PLC0415  (imports the suite)
 
-        # Needs come before their data: they decide what is asked, and the answers are the data.
+        # The needs are found first, by the shipped data: they decide which cases are run.
         needs = _needs(shipped(), request, own)
         with asked_now(needs, request.backends, request.out) as folder:
             data, speeds = _data([folder], request.workload)
@@ -145,9 +144,9 @@ def _own_profile(path: Path, data: Compat) -> Use:
 def _data(
     runs: list[Path] | tuple[Path, ...], workload: str | None
 ) -> tuple[Compat, Speeds | None]:
-    """Return what decides, and the timings: of runs, or what embcheck ships where these have none.
+    """Return the data on compatibility and the timings: of runs, or of what embcheck ships.
 
-    To read records, and the suite, takes seconds.
+    Reading records, and the suite, takes seconds.
     """
     if not runs:
         if workload is not None:
@@ -162,6 +161,6 @@ def _data(
         merged = merge(run for folder in runs for run in read_runs(folder))
     except RecordError as error:
         raise CompatError(str(error)) from None
-    # A run of timings alone decides nothing, but ranks what the shipped data decides.
+    # A run of only timings decides nothing, but ranks what the shipped data decides.
     data = compat_of(merged) if merged.findings else shipped()
     return data, speeds(merged.measurements, workload)

@@ -1,4 +1,4 @@
-"""Ask backends just the cases that decide a user's needs, for `embcheck advise --run-now`."""
+"""Run just the cases that decide a user's needs, for `embcheck advise --run-now`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def asked_now(needs: Needs, backends: Sequence[str], out: Path | None) -> Iterat
             *("--out", str(folder)),
         ]
         command = [sys.executable, "-m", "embcheck.cli", "run", *words]
-        # Its summary is of other questions; its progress is shown on stderr.
+        # The run's summary is about other questions, so it is dropped. Its progress is on stderr.
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
         if done.returncode not in (ExitCode.CONFORMS, ExitCode.DEPARTS):
             click.echo("embcheck advise: the cases could not be run", err=True)

@@ -32,11 +32,11 @@ def audit(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Draw results of a RUN by chance, and check each against the library alone."""
+    """Draw random results of a RUN, and check each against the library alone."""
     folder = out or (run if run.is_dir() else run.parent) / "audit"
     try:
         results = [found for one in read_runs(run) for found in one.results]
-        # Ids alone: an address could start any program, and the record may be a stranger's.
+        # Only ids: an address could start any program, and the record may come from a stranger.
         named = addresses or plain_ids(found.backend for found in results)
         labels = {address.label for address in parse_addresses(named)}
         results = _of_cases([found for found in results if found.backend in labels], cases)
@@ -59,7 +59,7 @@ def audit(
 
 
 def _of_cases(results: list[ResultLine], cases: tuple[str, ...]) -> list[ResultLine]:
-    """Return the results of named cases, all if none is named; raises RecordError for no such."""
+    """Return the results of the named cases, or all; raise RecordError for an unknown case."""
     if not cases:
         return results
     try:

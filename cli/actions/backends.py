@@ -46,14 +46,14 @@ def backends(
         refuse("backends", f"cannot write to {markdown}: {error.strerror}")
     entries = [one.backend for one in found]
     click.echo(json.dumps(entries, indent=2) if as_json else list_text(entries))
-    # On stderr, so that the list alone can be piped on.
+    # On stderr, so that only the list goes into a pipe.
     for line in unconfined_lines([describe_environment()]):
         click.echo(line, err=True)
     _tell_kept(found)
 
 
 def _tell_kept(found: Iterable[Introduced]) -> None:
-    """Say how many were not asked now, and how to ask them."""
+    """Say how many answers are from the cache, and how to ask again."""
     days = sorted(one.kept for one in found if one.kept is not None)
     if days:
         when = f"from {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"

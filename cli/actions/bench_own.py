@@ -24,7 +24,7 @@ from embcheck.reports.untrusted import one_line
 def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
     """Return a user's own table and indices, or None.
 
-    Raises UsageError for one without the other, and for both beside a workload.
+    Raises UsageError if one of them is missing, or if a workload is named too.
     """
     given = {name: value for name, value in own.items() if value is not None}
     if not given:
@@ -36,16 +36,15 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
 
 
 def read_own(sources: Sources) -> Workload:
-    """Make a workload of a user's arrays, and say what it is; raises BadInput."""
+    """Make a workload of a user's arrays, and print what it is; raise BadInput."""
     workload = own_workload(sources)
     click.echo(f"{workload.id}: {one_line(workload.title, 300)}")
     return workload
 
 
 def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> None:
-    """Refuse a spelling of a user's own call that no backend has, with those that there are."""
-    # Which spellings there are may depend on the call, so it is this one that backends are asked
-    # about.
+    """Raise BadInput, with the known spellings of a user's own call, if no backend has this one."""
+    # The spellings may depend on the call, so backends are asked about this one.
     call = make_inputs(workload, workload.profiles["quick"], 1).call(0)
     known: dict[str, list[str]] = {}
     for backend in backends:
@@ -53,7 +52,7 @@ def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> No
         try:
             known[backend] = spellings_of(client, call)
         except (BackendUnavailable, BackendBroken):
-            known[backend] = []  # Why is told when it is to be timed.
+            known[backend] = []  # The reason is reported when the backend should be timed.
         finally:
             client.close()
     if any(is_named(one, name) for found in known.values() for one in found):
@@ -65,9 +64,9 @@ def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> No
 
 
 def installed_backends(sources: Sources | None) -> tuple[str, ...]:
-    """Name the backends that run here, and print why others do not; for a user's own table only.
+    """Return the backends that run here, for a user's own table; print why others do not run.
 
-    The definition, which judges and is slow, is not among them.
+    The reference, which judges and is slow, is not among them. Raises UsageError without a table.
     """
     if sources is None:
         raise click.UsageError("name a backend: -b BACKEND")
@@ -75,7 +74,7 @@ def installed_backends(sources: Sources | None) -> tuple[str, ...]:
 
 
 def installed() -> tuple[str, ...]:
-    """Name the backends that run here, but for the reference, and print why others do not."""
+    """Return the backends that run here, except the reference; print why others do not run."""
     names = sorted(set(known_backends()) - {DEFINITION})
     found = [one.backend for one in introductions(names)]
     for line in absent_lines(found):

@@ -20,11 +20,11 @@ from embcheck.reports.untrusted import one_line
 
 WIDTH = 80
 LONGEST = 500
-"""Characters of a sentence."""
+"""The most characters of a sentence."""
 
 
 def check_backend(backend: str, as_json: bool, timeout: float, cpu_seconds: float) -> None:
-    """Check an adapter before its library is judged: what each check found, as soon as it did."""
+    """Check an adapter before its library is judged; print what each check finds at once."""
 
     def told(check: list[CheckResult]) -> None:
         with progress.aside():
@@ -44,7 +44,7 @@ def check_backend(backend: str, as_json: bool, timeout: float, cpu_seconds: floa
 
 
 def _wrapped(block: list[str]) -> str:
-    """Write what was found, and below what to do, in lines that fit a terminal."""
+    """Return what was found, and below it what to do, in lines that fit a terminal."""
     head, *advice = [one_line(text, LONGEST) for text in block]
     lines = _fitting(head, "", " " * 6)
     for text in advice:

@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be made of the data: a file, a badge or all of them, or JSON."""
+    """What to make of the data: a file, one badge, all badges, or JSON."""
 
     out: Path | None = None
     badge: bool = False
@@ -71,15 +71,15 @@ def compat(names: Sequence[str], source: Source, wanted: Wanted) -> None:
 
 
 def data_of(runs: Sequence[Path]) -> Compat:
-    """Return the data of runs, or what embcheck ships if there are none; raises CompatError.
+    """Return the data of runs, or what embcheck ships if there are none; raise CompatError.
 
-    To read records, and the suite, takes seconds.
+    Reading records, and the suite, takes seconds.
     """
     return _data(Source(runs))[0]
 
 
 def _data(source: Source) -> tuple[Compat, JoinedCompat | None]:
-    """Return the data, and where older data is named, what joining both changed."""
+    """Return the data and, if it was joined with older data, what changed."""
     if not (source.runs or source.versions):
         return shipped() if source.against is None else load(source.against), None
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
@@ -90,7 +90,8 @@ def _data(source: Source) -> tuple[Compat, JoinedCompat | None]:
     try:
         merged = merge(run for folder in source.runs for run in read_runs(folder))
         data, joined = compat_of(merged), None
-        # Versions alone change histories, and leave the answers of the older data as they are.
+        # Versions without runs change histories, and leave the answers of the older data as they
+        # are.
         if source.against is not None or not source.runs:
             older = shipped() if source.against is None else load(source.against)
             joined = join(data, older, asked_wholly(merged))
@@ -98,7 +99,7 @@ def _data(source: Source) -> tuple[Compat, JoinedCompat | None]:
         if source.versions:
             data = with_versions(data, versions_of(source.versions))
             if joined:
-                # Without runs, all is kept; that need not be told.
+                # Without runs, all backends are kept, which need not be listed.
                 joined = replace(joined, data=data, kept=joined.kept if source.runs else ())
     except RecordError as error:
         raise CompatError(str(error)) from None
@@ -134,7 +135,7 @@ def _write_badges(data: Compat, folder: Path) -> None:
 
 
 def _named(names: Sequence[str], data: Compat) -> tuple[str | None, str | None]:
-    """Tell backend and feature apart; raises CompatError for what is neither."""
+    """Tell backend and feature apart; raise CompatError for a name that is neither."""
     backend = feature = None
     for name in (OTHER_NAMES.get(name, name) for name in names):
         if name in data.backends and backend is None:

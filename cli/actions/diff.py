@@ -57,7 +57,7 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], telling: Telling) ->
     artifact = os.environ.get("EMBCHECK_ARTIFACT", ARTIFACT)
     places = Places(str(run_a), str(run_b), job, artifact)
     try:
-        # The first run of a CI job has nothing to compare with: it says how to accept one.
+        # The first run of a CI job has nothing to compare with, so print how to accept it.
         if telling.news and not run_a.exists():
             sys.exit(_nothing_accepted(telling, places))
         before, after = _side(run_a), _side(run_b)
@@ -130,9 +130,9 @@ def _tell_doubts(path: Path, run: Side) -> None:
 
 
 def _side(path: Path) -> Side:
-    """Read a run and keep what a comparison needs, so that one whole run at a time is in memory."""
+    """Read a run and keep what a comparison needs: only one whole run at a time is in memory."""
     runs = read_runs(path)
-    gc.freeze()  # What was read lives on; looking at it again and again costs a tenth.
+    gc.freeze()  # The data stays alive; scanning it again and again costs a tenth of the time.
     return Side.of(merge(runs))
 
 

@@ -74,7 +74,7 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
     except KeyboardInterrupt:
         click.echo("embcheck: interrupted; the findings so far are written", err=True)
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is ours)
+    except Exception as error:  # noqa: BLE001  (any other error is a fault of the harness)
         return tell_fault(error)
     return session.exit_code
 
@@ -96,7 +96,7 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
 
 @contextmanager
 def _noticed_interrupts() -> Iterator[list[int]]:
-    """Give a list that grows with each Ctrl-C, because the exception itself can be lost.
+    """Yield a list that grows with each Ctrl-C, because the exception itself can be lost.
 
     Hypothesis hooks into the garbage collector, and Python ignores an exception that is raised
     there and prints its traceback. That traceback is suppressed, since the list has the event.
@@ -123,7 +123,7 @@ def _noticed_interrupts() -> Iterator[list[int]]:
 def _show(session: Session, code: int) -> int:
     """Write the findings, and print the summary and the path; return the exit code.
 
-    Where they cannot be written, the summary is printed all the same.
+    If they cannot be written, the summary is printed all the same.
     """
     print_fuzzing(session.describe(), Console(highlight=False))
     try:

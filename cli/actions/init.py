@@ -57,7 +57,7 @@ def init(folder: Path, asked: InitChoices) -> None:
         refuse("init", f"cannot write to {folder}: {error.strerror}")
     if is_local(required):
         click.echo(f"embcheck init: {LOCAL} by --embcheck", err=True)
-    # Beside a noxfile of the repository's own, the session is in another file, named by -f.
+    # If the repository has a noxfile of its own, the session is in another file, named by -f.
     nox = written[-1]
     file = [] if nox.name == "noxfile.py" else ["-f", nox.name]
     click.echo(f"{shlex.join(['nox', *file, '-s', 'embcheck', '--', 'accept'])}  # runs, accepts")
@@ -66,17 +66,17 @@ def init(folder: Path, asked: InitChoices) -> None:
 
 
 def _is_installable(folder: Path) -> bool:
-    """Whether pip can install a folder: it has a build system, or what stands for one."""
+    """Whether pip can install a folder: it declares a project or a build, or has a setup.py."""
     project = folder / "pyproject.toml"
     try:
         told = tomllib.loads(project.read_text("utf-8")) if project.exists() else {}
-    except ValueError as error:  # What is no UTF-8 is one too.
+    except ValueError as error:  # Text that is not UTF-8 raises one too.
         raise BadProject(f"{project}: {error}") from None
     return not told.keys().isdisjoint({"project", "build-system"}) or (folder / "setup.py").exists()
 
 
 def extras_of(backends: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the extras of embcheck that bring the libraries of its own backends."""
+    """Return the extras of embcheck that install the libraries of its own backends."""
     known = set(metadata("embcheck").get_all("Provides-Extra") or ())
     # The data names each backend's library without importing it.
     columns = shipped().backends

@@ -69,8 +69,8 @@ def migrate(
 
 
 def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> None:
-    """Raise CompatError for what nothing can be said of."""
-    # A backend that runs here can be asked one's own call, also if no results of it are at hand.
+    """Raise CompatError for an unknown backend."""
+    # A known adapter can be asked the user's own call, even without recorded results.
     known = {*data.backends, *(known_backends() if may_be_asked else ())}
     for name in names:
         if name not in known:
@@ -105,7 +105,7 @@ def _plain(old: str, targets: Sequence[MigrationTarget], own: OwnCall | None) ->
 
 
 def _code(targets: Sequence[MigrationTarget], own: OwnCall | None) -> ExitCode:
-    """Decide by the call where it was asked, else by what is known of the backends."""
+    """Return the exit code: by the answers to the call, if there is one, else by the data."""
     if own is None:
         lost = any(target.changes is not None and target.changes.lost for target in targets)
         return ExitCode.DEPARTS if lost else ExitCode.CONFORMS
@@ -113,5 +113,5 @@ def _code(targets: Sequence[MigrationTarget], own: OwnCall | None) -> ExitCode:
     answers = [one for one in own.answers if one.backend in names and not one.is_right]
     if any(not one.is_missing for one in answers):
         return ExitCode.DEPARTS
-    # All that is left is missing: what was asked for could not be found out.
+    # If answers are missing, the question could not be answered.
     return ExitCode.USAGE if answers else ExitCode.CONFORMS

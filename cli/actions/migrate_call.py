@@ -26,7 +26,7 @@ from embcheck.reports.migration.own import OwnCall, described, features_of, guar
 
 
 def own_call(old: str, new: Sequence[str], options: Mapping[str, Any]) -> OwnCall:
-    """Ask two backends and recipes a user's call, and time it; raises CompatError."""
+    """Ask backends and recipes a user's call, and time it; raise CompatError."""
     files = ("table", "trace", "offsets", "weights", "mode", "padding_idx")
     own = Sources(**{name: options[name] for name in files})
     status = Console(stderr=True, highlight=False).status("asking")  # Shown on a terminal only.
@@ -49,7 +49,7 @@ def _asked(
     }
     asking = Asking(calls, options["timeout"])
     asked = asking.ask(list(dict.fromkeys([old, *new])))
-    # Which recipe belongs to a backend is known from its library, which only its worker tells.
+    # A backend's recipe depends on its library, which only its worker tells.
     known = _recipes(new, asked)
     found_for = {name: recipe.backend for name, recipe in known.items() if recipe.backend}
     beside = [name for name in dict.fromkeys(found_for.values()) if name not in asked]
@@ -68,7 +68,7 @@ def _asked(
 
 
 def _in_order(old: str, new: Sequence[str], recipes: Mapping[str, str]) -> list[str]:
-    """Put each recipe behind what it stands beside."""
+    """Return the backends in order, each recipe right behind its backend."""
     pairs = (name for one in new for name in (one, recipes.get(one)) if name)
     return list(dict.fromkeys([old, *pairs]))
 

@@ -25,7 +25,7 @@ from embcheck.reports.migration.errors import distance
 from embcheck.reports.migration.own import OwnAnswer
 
 AT_ONCE = 2
-"""Backends that are asked side by side."""
+"""The number of backends that are asked at the same time."""
 
 
 Arrays = Mapping[str, np.ndarray]
@@ -33,7 +33,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class OwnAnswers:
-    """What a backend made of each call, and how long a call took in the steady state."""
+    """A backend's answers to each call, and the seconds of a call in the steady state."""
 
     answers: tuple[OwnAnswer, ...]
     library: str = ""
@@ -41,9 +41,9 @@ class OwnAnswers:
 
 
 def own_workloads(files: Sources, dtypes: Sequence[str]) -> list[Workload]:
-    """Read a user's arrays, and make a workload for each dtype of the table; raises BadInput.
+    """Read a user's arrays, and make a workload for each table dtype; raise BadInput.
 
-    Without `dtypes`, for the table's own.
+    Without `dtypes`, it is the table's own dtype.
     """
     found = [
         own_workload(replace(files, dtype=dtype)) for dtype in dict.fromkeys(dtypes) or (None,)
@@ -54,15 +54,15 @@ def own_workloads(files: Sources, dtypes: Sequence[str]) -> list[Workload]:
 
 
 def call_of(workload: Workload) -> Call:
-    """Return the call of a workload of one's own: the whole stream at once."""
+    """Return the call of a user's own workload: the whole trace at once."""
     return make_inputs(workload, workload.profiles["quick"], 1).call(0)
 
 
 class Asking:
-    """Asks backends the same calls, by dtype of the table; the first one is compared with."""
+    """The same calls for all backends, by table dtype; answers are compared with the first's."""
 
     def __init__(self, calls: Mapping[str, Call], timeout: float) -> None:
-        """Ask the definition; raises BadInput if it does not answer."""
+        """Ask the reference for the right answers; raise BadInput if it does not answer."""
         self._calls, self._timeout = calls, timeout
         self._rounded, self._exact = _define(calls, timeout)
         self._first: Arrays | None = None
@@ -106,7 +106,7 @@ class Asking:
         lack = client.info.lacks(call)
         if lack is not None:
             return _answer(client.name, dtype, Verdict(Outcome.UNSUPPORTED, message=lack))
-        # The inputs are looked at afterwards, which a timing does not ask for.
+        # The inputs are observed afterwards too, which a timing does not ask for.
         answer = client.ask(replace(call, observe=(*call.observe, Observation.INPUTS_AFTER)))
         # Judged as the suite judges a case whose result is the reference's, with the same error
         # bounds.
@@ -129,7 +129,7 @@ def _define(calls: Mapping[str, Call], timeout: float) -> tuple[Arrays, Arrays]:
 
 
 def _wide(call: Call) -> Call:
-    # The same call on the same values, so that only the rounding of answers is left out.
+    # The same call on the same values in double precision, so that only the rounding differs.
     kept = ("indices", "offsets")
     inputs = {n: a if n in kept else a.astype(np.float64) for n, a in call.inputs.items()}
     return replace(call, inputs=inputs)
@@ -155,7 +155,7 @@ def _answer(
         return found
     sizes = " x ".join(f"{size:,}" for size in output.shape)
     form = f"{output.dtype.name} {sizes}"
-    # Integers and complex numbers are wrong already: a distance would say nothing more.
+    # Integers and complex numbers are wrong anyway: a distance would say nothing more.
     if output.shape != exact.shape or output.dtype.kind in "biuc":
         return replace(found, form=form)
     return replace(found, form=form, error=distance(output, exact, np.dtype(dtype)))
@@ -172,7 +172,7 @@ def _beside(answer: OwnAnswer, outputs: Arrays, first: Arrays) -> OwnAnswer:
 
 
 def _steady(client: WorkerClient, call: Call) -> float:
-    """Return what a second call takes; 0 where it cannot be held, which timing will tell."""
+    """Return the seconds of a second call; 0 if the call cannot be held, as timing will report."""
     arm = Arm(client.name, client.name, CANDIDATE, client)
     try:
         life = arm.hold(0, call, {})
@@ -183,5 +183,5 @@ def _steady(client: WorkerClient, call: Call) -> float:
 
 
 def asked_right(asked: Mapping[str, OwnAnswers], backends: Iterable[str]) -> list[str]:
-    """Name the backends that are right for some dtype: those that can be timed."""
+    """Return the backends that are right for some dtype: those that can be timed."""
     return [name for name in backends if any(one.is_right for one in asked[name].answers)]

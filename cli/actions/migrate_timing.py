@@ -1,4 +1,4 @@
-"""Time a user's own call on two backends and on recipes, in a bounded time."""
+"""Time a user's own call on backends and recipes, in a bounded time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from embcheck.reports.migration.own import OwnPrice
 from embcheck.reports.units import plural
 
 LONGEST = 0.25
-"""Seconds of a call, beyond which it is timed on a part of the trace: the gate makes dozens."""
+"""A call that takes more seconds is timed on a part of the trace: the gate makes dozens of them."""
 ROUNDS_SHARE = 0.4
-"""Of the time that is given: the rest goes to starting workers and to judging their answers."""
+"""The share of the given time for rounds; the rest goes to starting workers and judging answers."""
 
 
 @dataclass(frozen=True)
 class TimingBudget:
-    """The seconds after which no further step begins, the most for one answer, and processes."""
+    """The seconds after which no step begins, the seconds for one answer, and the generations."""
 
     seconds: float
     timeout: float
@@ -36,7 +36,7 @@ class TimingBudget:
 
 @dataclass(frozen=True)
 class Prices:
-    """The price of each backend beside the first, that of recipes beside others, and remarks."""
+    """The times of backends against the first, those of recipes against others, and remarks."""
 
     prices: tuple[OwnPrice, ...]
     beside: tuple[OwnPrice, ...]
@@ -55,10 +55,10 @@ def priced(
     budget: TimingBudget,
     told: Callable[[object], None] = lambda _: None,
 ) -> Prices:
-    """Time the call on backends beside the first of them; `pairs` are compared with each other.
+    """Time the call on backends against the first of them; also compare those of each pair.
 
-    `workloads` are files and dtypes. What is timed must be right for some dtype. `slowest` are the
-    seconds of the slowest call.
+    `workloads` are the files and the table dtypes. Each backend must be right for some dtype.
+    `slowest` is the time of the slowest call in seconds.
     """
     timed, notes = _short_enough(*workloads, slowest)
     settings = TimingSettings(
@@ -107,11 +107,11 @@ def _run(
 def _short_enough(
     files: Sources, dtypes: Sequence[str], slowest: float
 ) -> tuple[list[Workload], list[str]]:
-    """Take the first part of a trace that takes a backend too long."""
+    """Return workloads and notes; a trace that takes a backend too long is cut short."""
     found = own_workloads(files, dtypes)
     call = _given(found[0]).calls[0]
     count = len(call.get("offsets", call["indices"]))
-    # By the share that takes `LONGEST`; a call takes about as long as it has indices.
+    # The share that takes `LONGEST`: the time of a call is about proportional to its indices.
     batch = max(1, int(count * LONGEST / slowest)) if slowest > LONGEST else count
     if batch == count:
         return found, []
@@ -129,7 +129,7 @@ def _given(workload: Workload) -> Given:
 
 def _first_call(workload: Workload) -> Workload:
     given = _given(workload)
-    # A cold cell takes turns with several traces, and here there is one.
+    # A cold cell takes turns with several traces, but here there is only one.
     profiles = {n: replace(p, states=("hot",)) for n, p in workload.profiles.items()}
     return replace(workload, given=Given(given.table, given.calls[:1]), profiles=profiles)
 
@@ -139,7 +139,7 @@ def _is_meant(line: Measurement) -> bool:
 
 
 def _beside(run: Run, pairs: Sequence[tuple[str, str]]) -> Iterator[Measurement]:
-    """Measure each pair by the rounds that both took part in."""
+    """Measure each pair by the rounds that both backends took part in."""
     timed = baselines(run)
     for backend, baseline in pairs:
         if baseline in timed:

@@ -24,7 +24,7 @@ def report(
     written: list[Path] = []
     try:
         runs = merge(run for directory in directories for run in read_runs(directory))
-        gc.freeze()  # All that was read lives on; looking at it again and again costs a tenth.
+        gc.freeze()  # The data stays alive; scanning it again and again costs a tenth of the time.
         if html_path is not None:
             write_html(runs, html_path, read_evidence(directories))
             written.append(html_path)
@@ -33,7 +33,7 @@ def report(
     except (RecordError, EvidenceError) as error:
         refuse("report", error)
     except OSError as error:
-        # An error of writing does not always know its file.
+        # A write error does not always name its file.
         where = error.filename or html_path or tables
         refuse("report", f"cannot write {where}: {error.strerror}")
     if not quiet:

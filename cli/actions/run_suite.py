@@ -92,22 +92,23 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         return ExitCode.USAGE
     if (reason := why_not_ours(cache_place())) is not None:
         errors.print(f"embcheck: what backends keep is not used: {one_line(reason, 300)}")
-    # Everything that is read and collected lives to the end, so collecting garbage finds nothing.
+    # All that is read and collected stays alive to the end: collecting garbage would find nothing.
     gc.disable()
     claim = ExitStack()
     try:
         if setting.out.is_dir():
             claim.enter_context(claimed(setting.out))
         if not chosen.specs:
-            # The libraries are imported while the specs are read. A user's own are read before:
-            # what a case expects is settled before any backend's code runs.
+            # The libraries are imported while the shipped specs are read. A user's own specs are
+            # read first: what a case expects must be settled before any backend's code runs.
             pool.launch(_crashing(pool))
         progress = claim.enter_context(Progressed("results", title="conformance"))
         progress.tell(doing="reading the specs")
         paths = _checked(chosen)
         progress.tell(doing=f"starting {', '.join(pool.names)}")
         _start(pool)
-        # Made only now, when nothing that was asked is wrong. If it was there, it is claimed twice.
+        # Made only now that the request is known to be valid. A folder that was there before is
+        # claimed twice.
         setting.out.mkdir(parents=True, exist_ok=True)
         claim.enter_context(claimed(setting.out))
         return _run(_Watcher(pool, progress), _Request(paths, chosen, setting), errors)
@@ -122,7 +123,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         return ExitCode.USAGE
     except KeyboardInterrupt:
         pool.stop()
-        gc.freeze()  # Nor is there garbage when the interpreter ends, which is to be soon.
+        gc.freeze()  # The interpreter must end soon, without a search for garbage.
         errors.print("embcheck: interrupted before a case was run; nothing is recorded")
         return INTERRUPTED
     finally:
@@ -132,8 +133,8 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
 
 
 def _keep_memory() -> None:
-    """Have what arrays leave be used for the next ones, rather than given back and zeroed anew."""
-    with suppress(AttributeError, OSError):  # Only the C library of Linux has it.
+    """Reuse the memory of arrays for the next ones, rather than return it and zero it again."""
+    with suppress(AttributeError, OSError):  # Only the C library of Linux has `mallopt`.
         allot = ctypes.CDLL(None).mallopt
         for setting, value in MEMORY_SETTINGS.items():
             allot(setting, value)
@@ -155,7 +156,7 @@ class _Request:
 def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     try:
         status = _run_pytest(request, watcher)
-    except KeyboardInterrupt:  # While pytest begins or ends, it leaves that to its caller.
+    except KeyboardInterrupt:  # While it starts or ends, pytest leaves Ctrl-C to its caller.
         watcher.pool.stop()
         watcher.is_interrupted, status = True, pytest.ExitCode.INTERRUPTED
     finally:
@@ -169,7 +170,7 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     print_conformance(watcher.session.recorder.runs(), Console(highlight=False))
     if watcher.unwritten is not None:
         errors.print(f"embcheck: cannot write {JUNIT}: {system_words(watcher.unwritten)}")
-    # Behind the summary, which is long: what is to be done must be seen last.
+    # After the summary, which is long: what to do must be seen last.
     for complaint in watcher.session.complaints:
         errors.print(complaint)
     if stopped is None and (reason := watcher.session.recorder.why_nothing_is_judged()):
@@ -181,18 +182,18 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
         errors.print("embcheck: some results are missing; this is a fault of the harness")
         return ExitCode.HARNESS
     code = watcher.session.exit_code if stopped is None else stopped
-    # A file that could not be written makes a good run a failure, but hides no worse one.
+    # A file that could not be written makes a good run fail, but does not hide another failure.
     return code or ExitCode.USAGE if watcher.unwritten is not None else code
 
 
 def _crashing(pool: BackendPool) -> list[str]:
-    """Name the backends that are known to die of some cases."""
+    """Return the backends that some cases are known to crash."""
     named = pool.addresses.items()
     return [label for label, address in named if are_fatal(load_deviations(address.id))]
 
 
 def _start(pool: BackendPool) -> None:
-    """Start the backends; raises NoneAvailable where not one of them can run here."""
+    """Start the backends; raise NoneAvailable if none of them can run here."""
     pool.start()
     problems = {name: pool.problem(name) for name in pool.names}
     if all(isinstance(problem, BackendUnavailable) for problem in problems.values()):
@@ -200,7 +201,7 @@ def _start(pool: BackendPool) -> None:
 
 
 def _checked(chosen: Chosen) -> list[Path]:
-    """Return the spec files, all valid; raises SpecError or NoSuchCase."""
+    """Return the spec files, all of them valid; raise SpecError or NoSuchCase."""
     paths = spec_files(chosen.specs)
     ids = {case.id for path in paths for case in load_spec(path).cases}
     try:
@@ -212,7 +213,7 @@ def _checked(chosen: Chosen) -> list[Path]:
 
 
 def _check_keyword(keyword: str, ids: Collection[str]) -> None:
-    """Raise NoSuchCase where a case's id is given to -k, which would find nothing."""
+    """Raise NoSuchCase if a case's id is given to -k, which would find nothing."""
     try:
         is_case = "/" in keyword and bool(named([keyword], ids))
     except LookupError:
@@ -254,7 +255,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
     chosen, setting = request.chosen, request.setting
     with Scratch() as folder:
         settings, junit = Path(folder, "pytest.ini"), Path(folder, JUNIT)
-        # An empty file of settings, or pytest would take those of the folder it is called in.
+        # An empty file of settings, or pytest would read those of the current folder.
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
@@ -282,13 +283,13 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
 
 @dataclass
 class _StartedPool:
-    """Registered under a name by which embcheck's plugin finds the workers that are starting."""
+    """The workers that are starting, registered under the name that embcheck's plugin looks up."""
 
     pool: BackendPool
 
 
 class _Watcher:
-    """Shows progress, keeps embcheck's session, and gives it the workers that are starting."""
+    """A pytest plugin that shows progress, keeps embcheck's session, and gives it the workers."""
 
     def __init__(self, pool: BackendPool, progress: Progressed) -> None:
         self.pool = pool
@@ -307,21 +308,21 @@ class _Watcher:
         self.is_interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        """Keep what went wrong, in place of pytest's printing its traceback."""
+        """Keep the error, so that pytest does not print its traceback."""
         self.fault = excinfo.value
         return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Iterator[None]:
-        """Go on where pytest cannot write the JUnit file: the results are in the record."""
+        """Go on if pytest cannot write the JUnit file: the results are in the record."""
         try:
             return (yield)
         except OSError as error:
             self.unwritten = error
 
     def keep(self, junit: Path, out: Path) -> None:
-        """Move the JUnit file, if there is one, to the results."""
-        # Another name first: whoever watches the folder never reads half a file.
+        """Copy the JUnit file, if there is one, to the results."""
+        # Under another name first, so that nobody who watches the folder reads half a file.
         unfinished = out / f"{JUNIT}.part"
         try:
             if junit.exists():
@@ -337,18 +338,18 @@ class _Watcher:
         if session.items:
             self.progress.tell(total=len(session.items))
             self._items = {i.nodeid: i for i in session.items if isinstance(i, CaseItem)}
-        # What was collected lives to the end; what cases leave behind is garbage as usual.
+        # What was collected stays alive to the end; what cases leave behind is garbage as usual.
         gc.freeze()
         gc.enable()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        # With xdist this process collects nothing itself: its workers tell.
+        # With xdist, this process collects nothing itself: its workers report what they collected.
         self.session = node.config.pluginmanager.get_plugin("embcheck-session")  # type: ignore[attr-defined]
         self.progress.tell(total=len(ids))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        item = self._items.get(nodeid)  # One of xdist's processes has the items otherwise.
+        item = self._items.get(nodeid)  # With xdist, only its processes have the items.
         if item is not None:
             self.progress.tell(doing=f"{item.backend} at {item.case.id}")
 

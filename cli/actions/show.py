@@ -26,17 +26,17 @@ from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal.case import print_case, print_result
 
 MOST = 5
-"""Cases that are shown; more are listed."""
+"""The most cases that are shown; if there are more, their ids are listed."""
 LISTED = 40
 
 Result = tuple[ResultLine, str]
-"""What came, and the library with its version."""
+"""A result, and the library with its version."""
 
 
 def show(
     name: str, backends: Sequence[str], folders: Sequence[Path], specs: Sequence[Path]
 ) -> None:
-    """Print the cases of a name, and what came of them."""
+    """Print the cases that a name stands for, and their results."""
     console = Console(highlight=False)
     try:
         shown = _recorded(name, backends, folders) if folders else _asked(name, backends, specs)
@@ -64,7 +64,7 @@ def _chosen(name: str, cases: Collection[str]) -> list[str]:
 def _asked(
     name: str, backends: Sequence[str], specs: Sequence[Path]
 ) -> Iterator[tuple[CaseLine, Mapping[str, ClauseLine], list[Result]]]:
-    """Give the cases of a name, and ask backends now."""
+    """Yield the cases that a name stands for, with the results of backends that are asked now."""
     files = [load_spec(path) for path in spec_files(specs)]
     cases = {case.id: (case, spec.behaviour) for spec in files for case in spec.cases}
     found = [cases[each] for each in _chosen(name, cases)]
@@ -78,7 +78,7 @@ def _results(cases: Sequence[Case], backends: Sequence[str]) -> dict[str, list[R
     found: dict[str, list[Result]] = {case.id: [] for case in cases}
     for backend in backends:
         address = parse_address(backend)
-        # The reference gets a process of its own, as in a run: it is asked for what is right.
+        # As in a run, the reference gets a process of its own, to give the right answers.
         worker, reference = WorkerClient(address), WorkerClient(REFERENCE)
         try:
             runner, info = CaseRunner(worker, reference), worker.info
@@ -99,7 +99,7 @@ def _results(cases: Sequence[Case], backends: Sequence[str]) -> dict[str, list[R
 def _recorded(
     name: str, backends: Sequence[str], folders: Sequence[Path]
 ) -> Iterator[tuple[CaseLine, Mapping[str, ClauseLine], list[Result]]]:
-    """Give the cases of a name, with their results in records."""
+    """Yield the cases that a name stands for, with their results in records."""
     runs = [run for folder in folders for run in read_runs(folder)]
     known = {result.backend for run in runs for result in run.results}
     if unknown := set(backends) - known:
@@ -114,7 +114,7 @@ def _recorded(
             for result in run.results
             if result.case == case and (not backends or result.backend in backends)
         ]
-        # The latest run's text of the case, beside the results of all.
+        # The case as the latest run describes it, with the results of all runs.
         yield having[-1].cases[case], having[-1].clauses, results
 
 

@@ -21,7 +21,7 @@ from embcheck.reports.untrusted import one_line
 def timings(
     path: Path, baseline: str | None, ids: Sequence[str], *, pairs: bool, as_json: bool
 ) -> None:
-    """Show the timings of a record against a baseline, or of each two backends."""
+    """Show the timings of a record against a baseline, or of each pair of backends."""
     if pairs and baseline is not None:
         raise click.UsageError("--pairs compares all backends: leave --baseline out")
     try:

@@ -12,7 +12,7 @@ GROUPS = {
     "passed": frozenset({"passed", "refused-earlier"}),
     "unsupported": frozenset({"unsupported"}),
 }
-"""Outcomes by group; observed and not-run results claim nothing, and are not audited."""
+"""Outcomes by group; results with other outcomes claim nothing, and are not audited."""
 
 
 def group_of(result: ResultLine) -> str | None:
@@ -23,13 +23,13 @@ def group_of(result: ResultLine) -> str | None:
 
 
 def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLine]:
-    """Draw so many results, by turns from each group and within it from each backend.
+    """Draw `number` results, in turn from each group and, within it, from each backend.
 
     The same seed gives the same sample of the same results, whatever their order.
     """
     chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
     piles: dict[str, dict[str, list[ResultLine]]] = {group: {} for group in GROUPS}
-    # A parallel run writes its results in any order, and the sample shall be the same.
+    # Sorted, since a parallel run writes its results in any order.
     for result in sorted(results, key=lambda found: (found.backend, found.case)):
         group = group_of(result)
         if group is not None:
@@ -37,7 +37,7 @@ def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLi
     for backends in piles.values():
         for pile in backends.values():
             chance.shuffle(pile)
-    # By turns, or a backend with many departures would fill the sample.
+    # In turn, or a backend with many departures would fill the sample.
     queues = [_by_turns(list(backends.values())) for backends in piles.values()]
     return _by_turns(queues)[:number]
 

@@ -54,9 +54,9 @@ def audit(
 ) -> Iterator[Audited]:
     """Audit results, backend by backend; scripts are written to the folder, one for each call.
 
-    `told` is called as each backend begins. Raises BadAddress and UnknownBackend. The results of a
-    backend that cannot start are unwritten; if none can start, NoneAvailable is raised in the end,
-    and no folder is made.
+    `told` is called with each backend's label before its results. Raises BadAddress and
+    UnknownBackend. The results of a backend that cannot start are unwritten. If no backend is
+    available, NoneAvailable is raised at the end, and no folder is made.
     """
     cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
     reference = WorkerClient(REFERENCE)
@@ -80,13 +80,13 @@ def audit(
                 worker.close()
     finally:
         reference.close()
-    # Raised in the end, so that every result has been told with its reason before.
+    # Raised at the end, so that every result has been given with its reason before.
     if gone and len(gone) == len(parsed):
         raise NoneAvailable(gone)
 
 
 class _Audit:
-    """Audits the results of one backend."""
+    """The audit of one backend's results."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class _Audit:
         self._folder, self._python = folder, python
 
     def audit(self, results: Sequence[ResultLine]) -> Iterator[Audited]:
-        """Write all scripts, run them, and compare; calls without a script come first."""
+        """Write all scripts, run them, and compare; results without a script come first."""
         written: list[tuple[ResultLine, Case, Program]] = []
         for number, result in enumerate(results):
             try:
@@ -108,7 +108,7 @@ class _Audit:
                 written.append((result, case, self._write(case, number)))
             except (NotWritable, Missing, BackendUnavailable, BackendBroken) as reason:
                 yield Audited(result, unwritten=str(reason))
-        # All together, since a library is imported once for all of them.
+        # All together, so that a library is imported once for all of them.
         programs = [entry for _, _, entry in written]
         answers = ask_alone(programs, self._worker.info, self._python, SECONDS) if written else []
         for (result, case, entry), answer in zip(written, answers, strict=True):
@@ -135,7 +135,7 @@ class _Audit:
     def _write(self, case: Case, number: int) -> Program:
         answer = self._worker.script(case.spec.call())
         if not isinstance(answer, Answered):
-            # The kinds of answers name it differently, and a time-out has neither.
+            # Kinds of answers name the reason differently, and a timeout has none.
             said = getattr(answer, "reason", getattr(answer, "message", "no answer in time"))
             raise NotWritable(str(said))
         text = program(case.spec, answer.details["script"])
@@ -149,7 +149,7 @@ class _Audit:
         if isinstance(case.expectation, Rejects):
             return judge_rejects(answer, Verdict(Outcome.PASSED))
         if isinstance(answer, Answered):
-            # Only what a script defines is judged; it does not define the caller's arrays.
+            # A script does not return the caller's arrays, so they count as unchanged.
             unchanged = {f"{name}_after": array for name, array in call.inputs.items()}
             answer = replace(answer, arrays={**unchanged, **answer.arrays})
         assert isinstance(case.expectation, Returns)  # noqa: S101  (only these two are drawn)
@@ -165,7 +165,7 @@ class _Audit:
 
 
 def _said_of(result: ResultLine) -> str:
-    """Say how a result ended: its kind, or how a known deviation says that it ends."""
+    """Return how a result ended: its kind, or what a known deviation says that happens."""
     known = result.deviation
     return str(result.kind or (known and known.happens) or result.outcome)
 
@@ -192,7 +192,7 @@ def compare(
         return replace(audited, finding="the script is at fault")
     if group == "unsupported":
         hidden = alone.outcome in (Outcome.PASSED, Outcome.REFUSED_EARLIER)
-        # A refusal, too, would pass where nothing is supported at all.
+        # A refusal would pass even if nothing is supported at all.
         hidden &= isinstance(case.expectation, Returns)
         return replace(audited, finding="the library alone can do it") if hidden else audited
     if _happens_by_chance(result):

@@ -1,1 +1,1 @@
-"""What adapters and specs agree on; everything that an adapter's author reads."""
+"""The contract between adapters and specs: everything that an adapter's author needs."""

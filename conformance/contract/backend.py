@@ -1,4 +1,4 @@
-"""The adapter contract: three members, no base class."""
+"""The adapter contract: a class with three members; there is no base class."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "embcheck.backends"
-"""Distributions announce backends here: `name = "module:factory"`; the factory has no arguments."""
+"""The entry-point group of backends: `name = "module:factory"`; the factory has no arguments."""
 
 
 class Provision(StrEnum):
-    """How a library comes by an operation."""
+    """Whether the library has an operation itself, or the adapter composes it."""
 
     NATIVE = "native"
     """The library has the operation: one call of its public API, or one node of its graph."""
     COMPOSED = "composed"
-    """The library lacks it, and the adapter builds it of several, as the documentation or the
-    library's users do. A departure of such a composition is not a bug of the library."""
+    """The library lacks the operation. The adapter builds it from several others, as the library's
+    documentation or its users do. A departure of the composition is not a bug of the library."""
 
 
 @dataclass(frozen=True)
 class Provided:
-    """How one operation is provided: `native` or `composed`, and the spelling, e.g. `jnp.take`."""
+    """How one operation is provided: native or composed, and the code, e.g. `jnp.take`."""
 
     provision: Provision
     spelling: str
@@ -63,60 +63,60 @@ class Provided:
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """Who answers: library, version, device, what it can do, and how.
-
-    An operation that is not in `operations` is absent from the library.
-    """
+    """A backend's description of itself: library, version, device, and what it can do."""
 
     id: str
-    """The backend's name, as its entry point has it; `mylib-take@cuda` on another device."""
+    """The backend's name, the same as that of its entry point; on another device than the CPU with
+    a suffix: `mylib-take@cuda`."""
     library: str
-    """The library's name, as its distribution has it: `onnxruntime`."""
+    """The name of the library's distribution: `onnxruntime`."""
     version: str
-    """The library's version, as the library states it. Deviations may depend on it."""
+    """The library's version, as the library reports it. Deviations may depend on it."""
     device: str = "cpu"
-    """Where the library works: `cpu`, `cuda`."""
+    """The device on which the library computes: `cpu`, `cuda`."""
     operations: Mapping[Operation, Provided] = field(default_factory=dict)
-    """What the library can be asked, and how each is provided. All others are `unsupported`."""
+    """The operations that the library can do, and how each is provided. A call of any other
+    operation is `unsupported`."""
     capabilities: frozenset[Capability] = frozenset()
-    """What else it can do. A call that needs another one is `unsupported` whatever its outcome."""
+    """The optional features that the backend has. A call that needs any other is `unsupported`,
+    whatever its outcome."""
     fresh_worker_after_bad_index: bool = False
-    """Whether a bad index can corrupt the library's memory without killing the process. Then the
+    """Whether a bad index can corrupt the library's memory without killing the process. If so, the
     worker is replaced after each call with invalid input."""
     schemes: frozenset[str] = frozenset()
-    """The names in `SCHEMES` of the schemes by which the library stores tables in 8 or 4 bits."""
+    """The schemes by which the library stores tables in 8 or 4 bits: names in `SCHEMES`."""
     made_from: str | None = None
-    """The backend whose work this one continues: the exporter of a runtime, the source of a
-    compiler. A departure is blamed on the first of such a chain that has it."""
+    """The backend that this one is built on: a runtime's exporter, or what a compiler starts from.
+    In such a chain, reports attribute a departure to the first backend that shows it."""
     survives_fork: bool = False
-    """Whether the library, imported but not yet used, may be forked: it starts no thread, and opens
-    no device, at its import. Then a worker that died is replaced at once; otherwise the library is
-    imported again."""
+    """Whether a process that has imported the library, but not used it, may be forked. It may if
+    the import starts no thread and opens no device. Then workers are forked from such a process
+    after a crash; otherwise each new worker imports the library again."""
     threads: int | None = None
-    """How many threads the library says that it uses; where it says nothing, the worker finds out
-    how many it is given."""
+    """The number of threads that the library says it uses. If it is None, the worker reports how
+    many the environment and the processor allow."""
     instructions: str | None = None
-    """The widest set of vector instructions that the library says that it uses: `default`, `avx2`
-    or `avx512`, `neon` or `sve`; where it says nothing, the processor's."""
+    """The widest set of vector instructions that the library says it uses: `default`, `avx2` or
+    `avx512`, `neon` or `sve`. If it is None, the worker reports the processor's."""
 
     modules: tuple[str, ...] = ()
-    """The Python modules whose errors are the library's refusals, where they are not named like
-    it: `jax` and `jaxlib`, say."""
+    """The Python modules whose errors are the library's refusals. Needed only if their names differ
+    from the library's: `jax` and `jaxlib`, for example."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """What the adapter sets that is not the library's default, and its users may not have:
-    `{"jax_enable_x64": "True; the default is False"}`."""
+    """Settings of the adapter that differ from the library's defaults, and so perhaps from what its
+    users have: `{"jax_enable_x64": "True; the default is False"}`."""
     exporters: tuple[str, ...] = ()
-    """The modules of an earlier stage: what traces, exports or converts for the library. What they
-    refuse, the library has never seen."""
+    """The modules that trace, export or convert for the library. If one of them refuses a call, the
+    call never reached the library."""
 
     @property
     def refusers(self) -> tuple[str, ...]:
-        """The modules whose errors are the library's."""
-        # A distribution's name may have hyphens, a module's cannot.
+        """The modules whose errors count as the library's refusals."""
+        # The name of a distribution may have hyphens, that of a module cannot.
         return self.modules or (self.library.replace("-", "_"),)
 
     def lacks(self, call: Call) -> str | None:
-        """Say what the call needs and the backend does not declare; None if it declares all."""
+        """Say what the call needs that the backend does not declare; None if it declares all."""
         if call.operation not in self.operations:
             return f"{self.id} does not declare the operation {call.operation}"
         if call.operation.is_quantized and call.option("scheme") not in self.schemes:
@@ -128,56 +128,59 @@ class BackendInfo:
 
 
 class Unsupported(Exception):
-    """Raised by `prepare`, never by the thunk, with the reason why a call cannot be expressed."""
+    """Raised by `prepare`, with the reason, for a call that the backend cannot express.
+
+    The thunk must not raise it.
+    """
 
 
 class Unavailable(Exception):
-    """Raised by a backend's factory, with the reason: no such device, library or compiler here."""
+    """Raised by a backend's factory, with the reason: a device, library or compiler is missing."""
 
 
 class Backend(Protocol):
-    """What an adapter implements.
+    """What every adapter implements.
 
-    An adapter is honest: it calls the library's public API the way that library's users do. It
-    never casts an index dtype, clamps or checks an index, pads, renormalises or catches an error
-    on the library's behalf.
+    An adapter is honest: it calls the library's public API as the library's users do. It never
+    casts an index dtype, clamps or checks an index, pads, renormalises or catches an error on the
+    library's behalf.
     """
 
     info: BackendInfo
-    """Who answers, of the class or of the instance; it does not change."""
+    """The backend's description, as an attribute of the class or the instance; it is constant."""
 
     def prepare(self, call: Call) -> Callable[[], Any]:
         """Move inputs, build or compile, and return a thunk that does the whole call once.
 
         The thunk blocks until the answer exists, and may be called again.
-        Raises Unsupported for what the backend cannot express.
+        Raise Unsupported for a call that the backend cannot express.
         """
 
     def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
-        """Bring a thunk's answer home as arrays, by observation name."""
+        """Return a thunk's answer as NumPy arrays, by observation name."""
 
 
 class Scripted(Protocol):
-    """What an adapter implements besides, so that `embcheck reproduce` can print a call."""
+    """Optional: lets `embcheck reproduce` print a call as a script."""
 
     def script(self, call: Call) -> str:
-        """Return Python lines that do a call through the library's own API, and nothing of ours.
+        """Return Python lines that make a call through the library's own API, without embcheck.
 
-        The call's inputs are there as NumPy arrays under PyTorch's names (`weight`, `indices`).
-        The lines import the library, and leave each observation as a NumPy array of its own name:
-        `output`, `grad_weight`, `weight_after`.
+        The lines find the call's inputs as NumPy arrays under PyTorch's names (`weight`,
+        `indices`). They import the library, and leave each observation as a NumPy array of its own
+        name: `output`, `grad_weight`, `weight_after`.
         """
 
 
 class ImportingLate(Protocol):
-    """What an adapter declares besides, where its library imports more when it is first used."""
+    """Optional, with `survives_fork`: names what the library imports only at its first use."""
 
     late_imports: tuple[str, ...]
-    """Modules that a worker forked in place of a dead one shall have from the start."""
+    """Modules that are imported once, before workers are forked, so that no worker needs to."""
 
 
 class DeviceClock(Protocol):
-    """The clock of a device that works while the host goes on."""
+    """A clock on a device that computes asynchronously, while the host goes on."""
 
     def flush(self) -> None:
         """Enqueue something that overwrites the device's caches."""
@@ -192,38 +195,39 @@ class DeviceClock(Protocol):
         """Enqueue the last mark."""
 
     def seconds(self) -> float:
-        """Wait for the last mark, and return the device's seconds between both."""
+        """Wait for the last mark, and return the seconds from the first, by the device's clock."""
 
     def state(self) -> Mapping[str, Any]:
-        """Return the device's clocks in MHz; `throttled` says what lowers them, or is empty."""
+        """Return the device's clock rates in MHz, and in `throttled` what lowers them, or ""."""
 
 
 class OnDevice(Protocol):
-    """What an adapter of another device than the CPU implements besides, to tell its time apart."""
+    """Optional, for another device than the CPU: lets timings measure the device's own time."""
 
     def on_device(self, call: Call) -> tuple[Callable[[], Any], DeviceClock]:
-        """Return the call as a thunk that only enqueues it, and the clock of its device."""
+        """Return a thunk that only enqueues the call, and the clock of its device."""
 
 
 class Spelled(Protocol):
-    """What an adapter implements besides, where its library's users say one call in several ways.
+    """Optional: other ways in which the library's users write the same call.
 
-    `embcheck bench --study prices` times each beside the adapter's own, once its answer is right.
+    `embcheck bench --study prices` times each of them against the adapter's own way, if its answer
+    is right.
     """
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
-        """Return thunks by their spelling; none where there is one way only.
+        """Return a thunk for each other spelling; empty if there is none.
 
-        Each blocks and answers as `prepare`'s does. Behind the line of code, a comment says what it
-        does with an index that is out of range: `weight[indices]  # raises`.
+        A thunk blocks and answers like that of `prepare`. Its key is the line of code, with a
+        comment that says what it does with an index out of range: `weight[indices]  # raises`.
         """
 
 
 class Exporting(Protocol):
-    """What an adapter implements besides, where an export or a compilation leaves something."""
+    """Optional: reports the size of what an export or a compilation leaves."""
 
     def artefact_bytes(self, call: Call) -> int:
-        """Return the size of what is kept for a call: a graph, a program; without the table."""
+        """Return the bytes kept for a call, such as a graph or a program, without the table."""
 
 
 def required_capabilities(call: Call) -> list[Capability]:
@@ -249,10 +253,11 @@ def required_capabilities(call: Call) -> list[Capability]:
 
 
 def inputs_after(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Name the caller's arrays as the observation `inputs_after` wants them: `weight_after`, ...
+    """Return the caller's arrays under the names that `inputs_after` needs: `weight_after`, ...
 
-    Give it the very arrays that the library was handed, brought home after the call.
+    Pass the very arrays that the library was given, as they are on the host after the call.
     """
-    # To report an array is not to read it: the harness sees what an adapter reads of its call.
+    # The harness records which inputs an adapter reads. `dict.items` goes past that: reporting an
+    # array is not reading it.
     named = dict.items(inputs) if isinstance(inputs, dict) else inputs.items()
     return {f"{name}_after": array for name, array in named if name != "grad_output"}

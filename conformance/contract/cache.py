@@ -1,4 +1,4 @@
-"""Where exports and compiled code are kept from run to run."""
+"""The cache folder in which exports and compiled code are kept from run to run."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from functools import lru_cache
 from pathlib import Path
 
 CACHE = "EMBCHECK_CACHE"
-"""The variable that names the cache. A worker's names a folder for its adapter's distribution."""
+"""The environment variable that names the cache folder. In a worker it names the folder of its
+adapter's distribution."""
 
 
 def cache_folder(name: str) -> Path:
     """Return a folder of embcheck's cache: in $EMBCHECK_CACHE, or in the user's cache folder.
 
-    What is kept there is code, so a folder that others can write to is not used: this process then
-    has one of its own, which goes with it.
+    The cache holds code. A folder that others can write to is therefore not used. The process then
+    gets a temporary folder, which is removed when it ends.
     """
     folder = cache_place() / name
     return folder if why_not_ours(folder) is None else Path(_own().name) / name
 
 
 def cache_place() -> Path:
-    """Return where embcheck's cache is, whoever can write there."""
+    """Return the path of embcheck's cache, without a check of who can write there."""
     own, users = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME")
     if own:
         return Path(own)
@@ -32,12 +33,12 @@ def cache_place() -> Path:
 
 
 def why_not_ours(folder: Path) -> str | None:
-    """Say who else can write to a folder of the cache, or to the cache; None if nobody can."""
+    """Say who else can write to the cache or to a folder of it; None if nobody else can."""
     for place in (cache_place(), folder):
         try:
             status = place.stat()
         except OSError:
-            continue  # What is not there yet will be ours.
+            continue  # A folder that does not exist yet will be made by this user.
         if status.st_uid != os.geteuid():
             return f"{place} belongs to user {status.st_uid}"
         if not is_only_ours(status):
@@ -46,13 +47,13 @@ def why_not_ours(folder: Path) -> str | None:
 
 
 def bytes_of(path: Path, *, of_others: bool = False, most: int = sys.maxsize) -> bytes | None:
-    """Return what a file of the cache holds, at most so many bytes of it.
+    """Return the content of a file of the cache, at most its first `most` bytes.
 
-    None if there is no such file, if a pipe, a folder, a device or a link lies there, or if others
-    can write to it, unless `of_others` allows that.
+    Return None if it cannot be opened or is not a regular file. Return None also if it belongs to
+    another user or others can write to it, unless `of_others` is true.
     """
-    # A pipe would block without O_NONBLOCK, and a link could lead to another user's file. What was
-    # opened is then looked at, not the path, which may be another file by now.
+    # A pipe would block without O_NONBLOCK, and a link could lead to another user's file. The
+    # checks use the open descriptor, since the path may lead to another file by now.
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -62,22 +63,22 @@ def bytes_of(path: Path, *, of_others: bool = False, most: int = sys.maxsize) ->
         if not stat.S_ISREG(status.st_mode) or not (of_others or is_only_ours(status)):
             return None
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            # No more than it had when it was looked at, whoever makes it longer meanwhile.
+            # At most the size that was checked, in case another process appends to the file.
             return file.read(min(most, status.st_size))
     finally:
         os.close(descriptor)
 
 
 def is_only_ours(status: os.stat_result) -> bool:
-    """Whether a file or folder is this user's, and only this user can write to it.
+    """Whether a file or folder belongs to this user, and nobody else can write to it.
 
-    The user's own group may: many systems give each user one.
+    The user's own group may write to it, since many systems give each user a group.
     """
     theirs = stat.S_IWOTH | (stat.S_IWGRP if status.st_gid != os.getegid() else 0)
     return status.st_uid == os.geteuid() and not status.st_mode & theirs
 
 
-# Cached, so that all of a process have one folder; it is removed when the process ends.
+# Cached, so that a process has one temporary folder. It is removed when the process ends.
 @lru_cache
 def _own() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="embcheck-cache-", ignore_cleanup_errors=True)

@@ -1,4 +1,4 @@
-"""One call of an embedding operation: what goes in, and what is to be looked at afterwards."""
+"""One call of an embedding operation: its inputs, its options and the observations wanted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from embcheck.conformance.contract.operation import Operation
 from embcheck.conformance.contract.options import read_option
 
-# `Operation` is in a module of its own, since `options`, which this one imports, needs it. Adapters
-# import it from here, with all else that a call is made of.
+# `Operation` has a module of its own, since `options` needs it and this module imports `options`.
+# Adapters import it from here, with the other parts of a call.
 __all__ = [
     "GRADIENT_OBSERVATIONS",
     "SPARSE_OBSERVATIONS",
@@ -26,45 +26,46 @@ __all__ = [
 
 
 class Input(StrEnum):
-    """What a call is given, as NumPy arrays. Of valid calls, shapes and dtypes are as stated here.
+    """The inputs of a call, as NumPy arrays; in a valid call they have these shapes and dtypes.
 
     Shapes: V rows, D columns, `*` any shape, N indices, B bags of up to L indices.
     """
 
     INDICES = "indices"
-    """int64 or int32, of one_hot int64; each from 0 to V - 1. `*` for a lookup and for one_hot; for
-    bags (N,) beside `offsets`, (B, L) without."""
+    """int64 or int32 (one_hot: int64 only), each from 0 to V - 1. The shape is `*` for a lookup and
+    for one_hot; for bags it is (N,) with `offsets` and (B, L) without."""
     WEIGHT = "weight"
-    """The table: (V, D), float32, float64, float16 or bfloat16. A fresh module draws its own and
-    has none. one_hot has one only where `product` is observed: (num_classes, D)."""
+    """The table: (V, D), float32, float64, float16 or bfloat16. Absent for a fresh module, which
+    draws its own. one_hot has one, (num_classes, D), only where `product` is observed."""
     OFFSETS = "offsets"
-    """Of bags: (B,), where each begins in the indices, the first at 0; (B + 1,) with
-    `include_last_offset`. In the dtype of the indices."""
+    """For bags: (B,), the position in the indices at which each bag begins, the first one 0;
+    (B + 1,) with `include_last_offset`. The dtype is that of the indices."""
     PER_SAMPLE_WEIGHTS = "per_sample_weights"
-    """Of bags with `mode="sum"`: a factor for each row, in the shape of the indices and the dtype
-    of the weight."""
+    """For bags with `mode="sum"`: a factor for each row that is looked up, in the shape of the
+    indices and the dtype of the weight."""
     GRAD_OUTPUT = "grad_output"
-    """The upstream gradient, in shape and dtype of the output; where it is absent, ones."""
+    """The upstream gradient, in the shape and dtype of the output; ones if it is absent."""
 
 
 class Observation(StrEnum):
-    """What can be looked at after a call.
+    """What can be observed after a call.
 
-    Shapes: V rows, D columns, `*` the shape of the indices, B bags. Dtypes are the weight's where
-    nothing else is said. A boolean is an array of shape (): `np.array(True)`.
+    Shapes: V rows, D columns, `*` the shape of the indices, B bags. The dtype is that of the weight
+    unless stated otherwise. A boolean is an array of shape (): `np.array(True)`.
     """
 
     OUTPUT = "output"
     """The result: (*, D) for a lookup, (B, D) for bags, (*, num_classes) in int64 for one_hot."""
     GRAD_WEIGHT = "grad_weight"
-    """(V, D): the dense gradient of sum(output * grad_output) for the weight."""
+    """(V, D): the dense gradient of sum(output * grad_output) with respect to the weight."""
     GRAD_PER_SAMPLE_WEIGHTS = "grad_per_sample_weights"
-    """The gradient of sum(output * grad_output) for the per-sample weights, in their shape."""
+    """The gradient of sum(output * grad_output) with respect to the per-sample weights, in their
+    shape."""
     GRAD_WEIGHT_AFTER_EARLIER_USE = "grad_weight_after_earlier_use"
-    """(V, D): the gradient of sum(weight ** 2) + sum(output), the first term computed from the
-    weight itself *before* the lookup."""
+    """(V, D): the gradient of sum(weight ** 2) + sum(output), where the first term is computed from
+    the weight itself *before* the lookup."""
     GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE = "grad_weight_after_earlier_use_of_clone"
-    """The same, the first term computed from a differentiable copy of the weight."""
+    """The same, but the first term is computed from a differentiable copy of the weight."""
     TRAINED_WEIGHT = "trained_weight"
     """(V, D): the weight after one step of plain SGD with learning rate 1 on
     sum(output * grad_output); unchanged where the weight is frozen."""
@@ -75,7 +76,7 @@ class Observation(StrEnum):
     OUTPUT_SHARES_MEMORY = "output_shares_memory"
     """Boolean: whether writing to the output would write to the weight."""
     GRAD_WEIGHT_IS_SPARSE = "grad_weight_is_sparse"
-    """Boolean: whether the gradient for the weight is stored by rows, not as (V, D)."""
+    """Boolean: whether the weight's gradient is stored by rows, not as (V, D)."""
     SPARSE_GRAD_ROWS = "sparse_grad_rows"
     """(N,) int64: the row numbers of a sparse gradient's entries as stored, duplicates included."""
     SPARSE_GRAD_VALUES = "sparse_grad_values"
@@ -88,17 +89,17 @@ class Observation(StrEnum):
     """(*, D): the one-hot result, converted to the weight's dtype, times the weight."""
     INPUTS_AFTER = "inputs_after"
     """Each input array (and the weight of a fresh module) as the caller finds it after the call, in
-    its shape and dtype, each under its own name: `weight_after`, `indices_after`, `offsets_after`,
-    `per_sample_weights_after`. Asked for in every conformance call."""
+    the input's shape and dtype, under its own name: `weight_after`, `indices_after`,
+    `offsets_after`, `per_sample_weights_after`. Every conformance call asks for it."""
     STORED_WEIGHT = "stored_weight"
-    """(V, D): the table as a scheme stores it, turned back into the weight's dtype."""
+    """(V, D): the table as the scheme stores it, dequantised to the weight's dtype."""
     SAME_CODES_AGAIN = "same_codes_again"
-    """Boolean scalar: whether storing `stored_weight` by the scheme gives the same codes."""
+    """Boolean: whether storing `stored_weight` again by the scheme gives the same codes."""
     SAME_WHEN_LOADED = "same_when_loaded"
-    """Boolean scalar: whether the output has the same bits once the library has saved the stored
-    table to a file and loaded it."""
+    """Boolean: whether the output has the same bits after the library has saved the stored table to
+    a file and loaded it again."""
     WEIGHT_AFTER = "weight_after"
-    """(V, D): the weight's part of `inputs_after`, which a case may expect something of."""
+    """(V, D): the weight's part of `inputs_after`; a case may state its expected values."""
 
 
 GRADIENT_OBSERVATIONS = frozenset(
@@ -126,7 +127,7 @@ TRAINING_OBSERVATIONS = frozenset(
         Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
     }
 )
-# The reference has no stored table: it answers from the floating one, and cannot be asked these.
+# The reference cannot answer these: it looks rows up in the floating-point table and stores none.
 _OF_STORED = frozenset(
     {Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
 )
@@ -136,15 +137,16 @@ _OF_STORED = frozenset(
 class Call:
     """One call: the operation, its arrays, its options and the observations wanted.
 
-    `inputs` holds those of `Input` that the call has. Arrays may have any dtype, rank and strides:
-    the invalid ones are the point of some calls. An adapter owns them and may write to them.
+    `inputs` maps the names in `Input` to arrays; a call has only some of them. Arrays may have any
+    dtype, rank and strides, since some calls are invalid on purpose. The adapter owns the arrays
+    and may write to them.
 
-    `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default,
-    which `option` knows.
+    `options` holds keyword arguments under PyTorch's names. For an option that is absent, `option`
+    returns PyTorch's default.
 
-    `exported_for` gives, by input, the dtype of the example from which an artefact is made where
-    one is exported, traced or compiled before its call; the input's own dtype where it gives none.
-    What makes no artefact beforehand need not look at it.
+    `exported_for` is for backends that export, trace or compile before the call. It gives the dtype
+    that an input has in the example for the export. An input that it does not name has its own
+    dtype there. Other backends ignore it.
     """
 
     operation: Operation
@@ -154,16 +156,16 @@ class Call:
     exported_for: Mapping[str, str] = field(default_factory=dict)
 
     def option(self, name: str) -> Any:
-        """Return the value of an option, PyTorch's default where the call leaves it out."""
+        """Return the value of an option, or PyTorch's default if the call leaves it out."""
         return read_option(self.options, name)
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the call's module keeps its weight out of training."""
+        """Whether the call's module has a frozen weight, which is not trained."""
         return self.operation.is_pretrained and bool(self.option("freeze"))
 
     def of_floats(self) -> Call:
-        """Return the call that looks up the floating table itself, without storing it anew."""
+        """Return the same call on the floating-point table itself, without a scheme."""
         options = {name: value for name, value in self.options.items() if name != "scheme"}
         observe = tuple(name for name in self.observe if name not in _OF_STORED)
         return replace(self, operation=self.operation.of_floats, options=options, observe=observe)
@@ -176,7 +178,7 @@ class Call:
     def wants_inputs(self) -> bool:
         """Whether the inputs are observed after the call.
 
-        Timings never ask for them: to bring a table home would count as reading the output.
+        Timings never ask for them: copying a table to the host would count as reading the output.
         """
         return self.wants(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER)
 
@@ -192,7 +194,7 @@ def with_options(call: Call, **options: Any) -> Call:
 
 
 def without(call: Call, *names: str) -> Call:
-    """Return a call without some inputs or options, and without the gradients for them."""
+    """Return a call without some inputs or options, and without their gradients."""
     return replace(
         call,
         inputs={name: array for name, array in call.inputs.items() if name not in names},

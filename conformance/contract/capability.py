@@ -1,4 +1,4 @@
-"""What a backend may declare, beside its operations."""
+"""The optional features that a backend may declare."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from enum import StrEnum
 
 
 class Capability(StrEnum):
-    """Something optional that a backend declares, and is then held to."""
+    """An optional feature that a backend declares, and is then tested for."""
 
     GRADIENTS = "gradients"
-    """The library differentiates a lookup; the adapter returns the gradients."""
+    """The library differentiates a lookup, and the adapter returns the gradients."""
     SPARSE_GRADIENTS = "sparse-gradients"
-    """It has a gradient that stores only the rows that were looked up (`sparse=True`)."""
+    """The library has a gradient that stores only the rows that were looked up (`sparse=True`)."""
     TRAINING = "training"
-    """A step of plain SGD changes the table, and can be seen."""
+    """The library makes a step of plain SGD, and the adapter returns the changed table."""
     ADAGRAD = "adagrad"
-    """So does a step of Adagrad."""
+    """The same for a step of Adagrad."""
     SPARSE_ADAM = "sparse-adam"
-    """So does a step of SparseAdam, on a sparse gradient."""
+    """The same for a step of SparseAdam, on a sparse gradient."""
     MAX_NORM = "max-norm"
-    """Rows that are looked up are shortened to a norm, in the caller's table."""
+    """A row that is looked up and is too long is shortened to a norm, in the caller's table."""
     PADDING_IDX = "padding-idx"
-    """One row has no gradient, and counts in no bag."""
+    """The padding row has no gradient, and bags leave it out."""
     SCALE_GRAD_BY_FREQ = "scale-grad-by-freq"
-    """A row's gradient is divided by how often the call names the row."""
+    """A row's gradient is divided by how often the indices name the row."""
     PER_SAMPLE_WEIGHTS = "per-sample-weights"
-    """Rows are multiplied by a weight each before a bag adds them up."""
+    """Each row is multiplied by its own weight before the rows of a bag are added up."""
     INCLUDE_LAST_OFFSET = "include-last-offset"
-    """The last offset is the end of the last bag, and not the start of another."""
+    """The last offset is the end of the last bag, not the start of another bag."""
     SHARED_MEMORY = "shared-memory"
-    """Whether memory is the caller's own can be seen."""
+    """The adapter can tell whether a weight or an output shares memory with the caller's table."""

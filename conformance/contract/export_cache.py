@@ -1,6 +1,6 @@
-"""What an exporter made of a configuration, on disk, since exporters take seconds.
+"""A cache on disk for the results of exporters, which take seconds.
 
-An entry is a graph or compiled code, or the exporter's refusal: all are results, and slow to get.
+An entry is a graph, compiled code, or the exporter's refusal, which takes just as long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from embcheck.conformance.contract.cache import bytes_of
 
 @dataclass(frozen=True)
 class Refusal:
-    """The name and module of an exporter's exception, and why it was raised."""
+    """An exporter's exception as data: the name and module of its type, and the reason."""
 
     exception: str
     module: str
@@ -27,30 +27,30 @@ class Refusal:
 
     @classmethod
     def of(cls, error: Exception, reason: Any = None) -> Refusal:
-        """Keep an exporter's exception; the reason is its message where none is given."""
+        """Make it from an exporter's exception; the reason defaults to the exception's message."""
         return cls(type(error).__name__, type(error).__module__, str(reason or error))
 
     def error(self) -> Exception:
-        """Return an exception of that name and module."""
-        # Judged by the name and module of its type; made anew, so that an exporter that refused in
-        # an earlier run need not be imported.
+        """Return an exception whose type has that name and module."""
+        # Refusals are judged by the name and module of the type. A new type is made, so that an
+        # exporter that refused in an earlier run need not be imported.
         named: type[Exception] = type(self.exception, (Exception,), {"__module__": self.module})
         return named(self.reason)
 
 
 def key_of(*described: Any) -> str:
-    """Digest everything that a result depends on, given as plain JSON data."""
-    # Sorted, since a mapping of options may be filled in any order.
+    """Return a digest of everything that a result depends on, given as plain JSON data."""
+    # Sorted, so that the order of a mapping's keys does not matter.
     return _digest(json.dumps(described, sort_keys=True).encode())
 
 
 def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> bytes | Refusal:
-    """Return the entry of a key, made and stored if there is none.
+    """Return the entry of a key. If there is none, make and store it.
 
-    Of several processes that want it at once, one makes it, and the others wait for it.
+    If several processes want it at once, one makes it and the others wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # 256 locks at most, however many entries there are: lock files are never removed.
+    # By two digits of the key, so that there are at most 256 lock files, which are never removed.
     with (folder / f"{key[:2]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         entry = load(folder, key)
@@ -61,14 +61,14 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
 
 
 def load(folder: Path, key: str) -> bytes | Refusal | None:
-    """Return the entry of a key that is this user's and whose bytes fit its name, or None.
+    """Return the entry of a key; None if there is none that is intact and this user's own.
 
-    The name is no proof of where the bytes come from: an entry may be code, and another user's is
-    not loaded.
+    An entry may be code, so another user's entry is not loaded. The digest in its name only shows
+    that it is intact, not who wrote it.
     """
     for path in folder.glob(f"{key}-*"):
         data = bytes_of(path)
-        # A file that was cut off, or changed, does not fit the digest in its name.
+        # A file that was cut off or changed does not match the digest in its name.
         if data is None or path.stem != f"{key}-{_digest(data)}":
             continue
         if path.suffix != ".json":
@@ -80,7 +80,7 @@ def load(folder: Path, key: str) -> bytes | Refusal | None:
 
 
 def store(folder: Path, key: str, entry: bytes | Refusal) -> None:
-    """Write an entry at once: another process sees all of it, or nothing."""
+    """Write an entry atomically: another process sees all of it, or nothing."""
     if isinstance(entry, bytes):
         data, suffix = entry, ".bin"
     else:

@@ -1,4 +1,4 @@
-"""The operations that the contract is about."""
+"""The operations that the contract covers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """The documented operations, named after what PyTorch calls them."""
+    """The documented operations, under PyTorch's names."""
 
     EMBEDDING = "embedding"
     """`torch.nn.functional.embedding(indices, weight, **options)`."""
@@ -24,11 +24,11 @@ class Operation(StrEnum):
     ONE_HOT = "one_hot"
     """`torch.nn.functional.one_hot(indices, **options)`."""
     QUANTIZED_EMBEDDING = "quantized_embedding"
-    """The same as `embedding`, of a table that is stored by the option `scheme`."""
+    """The same as `embedding`, in a table that is stored as the option `scheme` says."""
     QUANTIZED_EMBEDDING_BAG = "quantized_embedding_bag"
-    """The same as `embedding_bag`, of a table that is stored by the option `scheme`."""
+    """The same as `embedding_bag`, in a table that is stored as the option `scheme` says."""
     PROBE = "probe"
-    """Something that only PyTorch itself can be asked; the option `probe` names it."""
+    """Something that only PyTorch itself can answer; the option `probe` names it."""
 
     @property
     def is_bag(self) -> bool:
@@ -42,7 +42,7 @@ class Operation(StrEnum):
 
     @property
     def of_floats(self) -> Operation:
-        """The operation that does the same without storing the table anew; of others, itself."""
+        """The same operation on a floating-point table; itself if it is not quantised."""
         return Operation(self.value.removeprefix("quantized_"))
 
     @property
@@ -57,12 +57,12 @@ class Operation(StrEnum):
 
     @property
     def makes_module(self) -> bool:
-        """Whether what PyTorch documents for the operation is a module."""
+        """Whether the operation makes a module, instead of calling a function."""
         return self.is_fresh or self.is_pretrained
 
     @property
     def function(self) -> Operation:
-        """The function that does the same: the one that a module calls; of a function, itself."""
+        """The function that the module calls; itself if the operation is a function."""
         return Operation(self.value.removesuffix("_module").removesuffix("_from_pretrained"))
 
 
@@ -73,7 +73,7 @@ WITH_TABLE = tuple(
     for operation in Operation
     if operation not in (Operation.ONE_HOT, Operation.PROBE, *QUANTIZED)
 )
-"""The operations on tables of floating numbers, as PyTorch documents them."""
+"""The documented operations on floating-point tables."""
 BAGS = tuple(operation for operation in Operation if operation.is_bag)
 FRESH = tuple(operation for operation in Operation if operation.is_fresh)
 PRETRAINED = tuple(operation for operation in Operation if operation.is_pretrained)
@@ -82,10 +82,10 @@ PRETRAINED = tuple(operation for operation in Operation if operation.is_pretrain
 def is_for(
     operation: str, scheme: str | None, operations: Collection[str], schemes: Collection[str]
 ) -> bool:
-    """Whether a call is for a backend that declares such operations and schemes.
+    """Whether a call is for a backend that declares these operations and schemes.
 
-    Probes, and lookups in stored tables, are for few backends. The others are not asked, and lack
-    nothing by that.
+    Probes and quantised lookups are only for the backends that declare them. Other backends are not
+    asked, and that does not count against them. All other calls are for every backend.
     """
     if operation == Operation.PROBE:
         return operation in operations

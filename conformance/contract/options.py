@@ -1,4 +1,4 @@
-"""The options of the operations: all that fuzzing, coverage and capabilities know about them."""
+"""The table of the operations' options, which fuzzing, coverage and capabilities read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from embcheck.conformance.contract.operation import (
 from embcheck.conformance.contract.schemes import SCHEMES
 
 
-# The next five name what coverage tells apart. An invalid call may give any value, so that none of
-# them may raise.
+# The next five functions name the kinds of values that coverage distinguishes. They must not raise,
+# since an invalid call may give any value.
 def _word(value: object) -> str:
     return str(value).lower()
 
@@ -32,7 +32,7 @@ def _whether_set(value: object) -> str:
 def _sign(value: object) -> str:
     if value is None:
         return "none"
-    # As text, since a value that is no number has no order.
+    # As text, since the value may not be a number.
     return "negative" if str(value).startswith("-") else "non-negative"
 
 
@@ -50,41 +50,41 @@ class Option:
 
     name: str
     default: Any
-    """PyTorch's default; also None where it has none, as for the size of a table."""
+    """PyTorch's default; None if PyTorch has none, as for the size of a table."""
     operations: tuple[Operation, ...]
     meaning: str
-    """What comes as its value, and what that does: for who writes an adapter."""
+    """The type of its values and what they do, for authors of adapters."""
     values: tuple[Any, ...] = ()
-    """Legal values to try, the simplest first; none where the call's arrays decide."""
+    """Legal values to try, the simplest first; empty if legal values depend on the arrays."""
     kinds: tuple[str, ...] = ()
-    """What coverage tells apart; empty where the option only gives the shape of a table."""
+    """The kinds of values that coverage distinguishes; empty if it does not count the option."""
     kind: Callable[[Any], str] = _word
     """Names the kind of a value."""
     kind_if_absent: str | None = None
-    """A kind of its own for calls that leave the option out; otherwise the default's."""
+    """The kind of calls that leave the option out; None means that of the default."""
     capability: Capability | None = None
-    """What a backend declares that knows another value than the default."""
+    """The capability that a backend needs for any value but the default."""
     about_gradients: bool = False
-    """Whether it changes gradients and training only."""
+    """Whether the option changes only gradients and training."""
     beside: str | None = None
-    """The option without which this one does nothing."""
+    """Another option, without which this one has no effect."""
 
     @property
     def is_flag(self) -> bool:
-        """Whether it is true or false."""
+        """Whether the option is a boolean."""
         return isinstance(self.default, bool)
 
     @property
     def others(self) -> tuple[Any, ...]:
-        """The values to try that are not the default."""
+        """The values to try, without the default."""
         return tuple(value for value in self.values if value != self.default)
 
     def is_used(self, options: Mapping[str, Any]) -> bool:
-        """Whether a call's options have another value than the default, and not None."""
+        """Whether a call sets the option to a value that is neither the default nor None."""
         return options.get(self.name) not in (None, self.default)
 
     def kind_in(self, options: Mapping[str, Any]) -> str:
-        """Name the kind of the value in a call's options."""
+        """Return the kind of the option's value in a call."""
         if self.kind_if_absent is not None and self.name not in options:
             return self.kind_if_absent
         return self.kind(options.get(self.name, self.default))
@@ -203,11 +203,11 @@ OPTIONS: Mapping[str, Option] = {
         ),
     )
 }
-"""Every option of the documented functions and constructors, but for those of devices; and the
-scheme by which a table is stored."""
+"""Every option of the documented functions and constructors except those for devices, and the
+option `scheme` of quantised operations."""
 
 TABLE_OPTIONS = ("num_embeddings", "embedding_dim", "dtype")
-"""By these a fresh module makes its table."""
+"""The options from which a fresh module makes its table."""
 
 
 def options_of(operation: Operation) -> list[Option]:
@@ -216,14 +216,14 @@ def options_of(operation: Operation) -> list[Option]:
 
 
 def kinds_of(operation: Operation) -> dict[str, tuple[str, ...]]:
-    """Map the options that an operation takes to what coverage tells apart in them."""
+    """Map the options of an operation to the kinds of values that coverage distinguishes."""
     return {option.name: option.kinds for option in options_of(operation) if option.kinds}
 
 
 def kinds_in(
     operation: Operation, options: Mapping[str, Any], *, with_gradients: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield the options of a call with their kinds; those are left out that do nothing in it."""
+    """Yield the options of a call with their kinds, without options that have no effect in it."""
     for option in options_of(operation):
         is_seen = with_gradients or not option.about_gradients
         is_idle = option.beside is not None and not OPTIONS[option.beside].is_used(options)
@@ -232,10 +232,10 @@ def kinds_in(
 
 
 def taken_by(operation: Operation, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the options that an operation does not take; raises KeyError for unknown ones."""
+    """Return only the options that an operation takes. Raise KeyError for an unknown option."""
     return {n: value for n, value in options.items() if operation in OPTIONS[n].operations}
 
 
 def read_option(options: Mapping[str, Any], name: str) -> Any:
-    """Return an option of a call, PyTorch's default where it is absent; raises KeyError."""
+    """Return an option's value, or PyTorch's default if it is absent. Raise KeyError if unknown."""
     return options.get(name, OPTIONS[name].default)

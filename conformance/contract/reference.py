@@ -1,7 +1,7 @@
-"""The contract as a page for who writes an adapter, made from the code itself.
+"""Make the reference page for authors of adapters, from the code of the contract.
 
 `python -m embcheck.conformance.contract.reference` prints what is published as
-`docs/adapter-reference.md`; a test holds the page to it.
+`docs/adapter-reference.md`. A test compares the two.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ FUNCTIONS: Sequence[tuple[str, Callable[..., Any] | type]] = (
 
 
 def page() -> str:
-    """Return the page as Markdown; raises LookupError for a name without a docstring."""
+    """Return the page as Markdown. Raise LookupError for a name without a docstring."""
     return TEXT.format(
         call=_paragraphs(Call) + "\n" + "".join(_methods(Call)),
         operations=_table(Operation, "is") + "\n" + "".join(_methods(Operation)),
@@ -134,8 +134,11 @@ def page() -> str:
 
 
 def documented(kind: type) -> dict[str, str]:
-    """Map the attributes of a class to the docstrings below them; raises LookupError."""
-    # From the source: a docstring below an attribute is no attribute of anything at run time.
+    """Map the attributes of a class to the docstrings below them.
+
+    Raise LookupError for an attribute without one.
+    """
+    # From the source: Python does not keep a docstring that stands below an attribute.
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     found: dict[str, str] = {}
     for node, after in pairwise([*getattr(tree, "body"), ast.Pass()]):  # noqa: B009  (of any node)
@@ -157,7 +160,10 @@ def documented(kind: type) -> dict[str, str]:
 def _table(
     kind: type[StrEnum], heading: str, more: tuple[str, Callable[[Any], str]] | None = None
 ) -> str:
-    """Return a row for each member of an enum, with its docstring, and with what `more` tells."""
+    """Return a table with a row for each member of an enum: its name and its docstring.
+
+    `more` is the heading of a further column, and a function that gives a member's text in it.
+    """
     told = documented(kind)
     rows = [
         [f"`{member.name}`", told[member.name], *([more[1](member)] if more else [])]
@@ -172,7 +178,7 @@ def _rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep Markdown from reading the bars of types and the stars of shapes as its own."""
+    """Escape bars and stars, which Markdown would read as markup."""
     return text.replace("|", "\\|").replace("(*,", "(\\*,")
 
 
@@ -182,7 +188,7 @@ def _needed_by(observation: Observation) -> str:
 
 def _uses_of(capability: Capability) -> str:
     """List the inputs, options and observations by which a call needs a capability."""
-    # Asked of `required_capabilities` one by one, so that the page cannot say otherwise.
+    # `required_capabilities` is asked for each of them, so that the page cannot contradict it.
     array = np.zeros(0)
     uses = {
         **{f"input `{name}`": _needs(inputs={name: array}) for name in Input},
@@ -193,11 +199,14 @@ def _uses_of(capability: Capability) -> str:
 
 
 def _belonging() -> str:
-    """Mark the operations of which the suite asks each observation and each capability."""
+    """Return a table that marks in which operations the suite uses a name.
+
+    There is a row for each observation and each capability.
+    """
     asked: dict[str, set[Operation]] = {name: set() for name in (*Observation, *Capability)}
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     for call in (call for case in cases for call in (*case.asked, *case.calls)):
-        # What a probe observes has names of its own, and adapters of other libraries have none.
+        # A probe's observations have names of their own, and only PyTorch's adapters answer them.
         if call.operation is Operation.PROBE:
             continue
         observed = map(Observation, (*call.observe, Observation.INPUTS_AFTER))
@@ -235,13 +244,13 @@ def _options() -> str:
 
 
 def _operations(operations: Sequence[Operation]) -> str:
-    """Name operations, in short where there are many."""
+    """Name the operations of an option in a few words."""
     if all(operation.makes_module for operation in operations):
         fresh = {operation.is_fresh for operation in operations}
         return "fresh modules" if fresh == {True} else "`from_pretrained`"
     if all(operation.is_quantized for operation in operations):
         return "quantised lookups and bags"
-    # A module is named by its function, and a stored table's operation by that of floating ones.
+    # Modules and quantised operations count as the plain function that does the same.
     names = {operation.of_floats.function for operation in operations}
     return {1: _listed(names), 2: "lookups and bags"}[len(names)]
 
@@ -270,7 +279,7 @@ def _protocol(kind: type) -> str:
 def _methods(kind: type) -> Iterator[str]:
     """Yield the public methods and properties of a class."""
     for name, member in vars(kind).items():
-        method = getattr(member, "__func__", member)  # Of a class method, its function.
+        method = getattr(member, "__func__", member)  # The function of a class method.
         is_method = inspect.isfunction(method) or isinstance(method, property)
         if is_method and not name.startswith("_"):
             shown = name if isinstance(method, property) else _signature(method)
@@ -285,8 +294,8 @@ def _function(module: str, one: Callable[..., Any] | type) -> str:
 
 
 def _signature(function: Callable[..., Any]) -> str:
-    """Return name, arguments and result of a function as its source has them."""
-    # `inspect.signature` would show the value of a default, and not how it is written.
+    """Return a function's name, arguments and result type as they are written in its source."""
+    # `inspect.signature` would show the value of a default instead of its source text.
     source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     assert isinstance(node, ast.FunctionDef)  # noqa: S101  (of a function)
@@ -296,7 +305,7 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def _paragraphs(one: Any) -> str:
-    """Return a docstring as Markdown; raises LookupError where there is none."""
+    """Return a docstring as Markdown. Raise LookupError if there is none."""
     if not one.__doc__:
         raise LookupError(f"{one.__name__} has no docstring")
     return f"{inspect.cleandoc(one.__doc__)}\n"

@@ -1,8 +1,9 @@
 """Schemes by which tables are stored in 8 or 4 bits, as their libraries document them.
 
-All of a table, each of its rows, or each block of neighbours in a row, shares a scale. Each element
-keeps a code, which names one of the levels of its group: `offset + number * scale`, the numbers
-being those of the scheme. Mostly they are whole; those of a floating format lie closer near 0.
+The elements of a group share a scale and an offset. A group is the whole table, a row, or a block
+of neighbours. An element is stored as a code. The code stands for one of the scheme's numbers, and
+so for a level of the group: `offset + number * scale`. The numbers of most schemes are whole. Those
+of a floating-point format lie closer together near 0.
 """
 
 from __future__ import annotations
@@ -16,62 +17,64 @@ import numpy as np
 
 
 class ScaleGroup(StrEnum):
-    """What shares a scale."""
+    """The elements that share a scale."""
 
     TABLE = "table"
     ROW = "row"
     BLOCK = "block"
-    """Neighbours in a row; what is left at its end is a shorter block."""
+    """Neighbours in a row. The last block of a row may be shorter."""
     RUN = "run"
-    """Neighbours in the table read row by row: a run may begin in one row and end in the next."""
+    """Neighbours in the table read row by row. A run may begin in one row and end in the next."""
 
 
 class Range(StrEnum):
-    """How scale and offset follow from the elements x of a group."""
+    """How the scale and the offset follow from the elements x of a group."""
 
     SYMMETRIC = "symmetric"
-    """The scale is max|x| / `full`, and the offset 0."""
+    """The scale is max|x| / `full`; the offset is 0."""
     SIGNED = "signed"
-    """The element of the largest size is the lowest level: the scale is negative where it is > 0.
+    """The lowest code stands for the element of the largest magnitude; the offset is 0.
 
-    The offset is 0. An element of the other sign and of nearly that size is beyond the levels.
+    The scale is negative if that element is positive. An element of the opposite sign and nearly
+    the same magnitude is beyond the levels.
     """
     AFFINE = "affine"
-    """From min(x) to max(x), which are levels; 0 need not be one."""
+    """The levels range from min(x) to max(x), and include both; 0 need not be a level."""
     WITH_ZERO = "with-zero"
-    """From min(x, 0) to max(x, 0), moved by half a step at most, so that 0 is a level."""
+    """The levels range from min(x, 0) to max(x, 0), shifted by at most half a step so that 0 is a
+    level."""
     POWER_OF_TWO = "power-of-two"
-    """The scale is a power of two. It is left open whether max|x| may be beyond the levels."""
+    """The scale is a power of two. The scheme leaves open whether max|x| may exceed the levels."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """How the elements of a table are stored."""
+    """A way to store the elements of a table."""
 
     name: str
     numbers: tuple[float, ...]
-    """What the codes stand for, the lowest first."""
+    """The numbers that the codes stand for, in ascending order."""
     group: ScaleGroup
     range: Range
     source: str
-    """The documentation of the library that defines it."""
+    """The address of the documentation that defines the scheme."""
     scale_dtype: str = "float32"
-    """In which the scale, and the offset of an affine range, are kept."""
+    """The dtype of the stored scale, and of the stored offset in an affine range."""
     block: int = 0
-    """How many elements a block or run has."""
+    """The number of elements in a block or run."""
     full: float = 0.0
-    """Which number max|x| stands for, in a symmetric range."""
+    """The number that max|x| is mapped to in a symmetric range."""
 
     @property
     def bits(self) -> int:
-        """How many bits a code has."""
+        """The number of bits of a code."""
         return (len(self.numbers) - 1).bit_length()
 
     def bytes_of(self, rows: int, columns: int) -> float:
-        """Return the bytes of codes, scales and offsets: what a stored table has at least.
+        """Return the least size of a stored table: the bytes of its codes, scales and offsets.
 
-        An offset that is not a level has the dtype of the scale, a zero point that of the codes,
-        and a power of two one byte.
+        The offset of an affine range has the dtype of the scale. A zero point has as many bits as a
+        code. A scale that is a power of two has one byte.
         """
         of_scale = 1 if self.range is Range.POWER_OF_TWO else np.dtype(self.scale_dtype).itemsize
         of_offset = {Range.AFFINE: float(of_scale), Range.WITH_ZERO: self.bits / 8}
@@ -81,7 +84,7 @@ class Scheme:
 
     def scales_shape(self, rows: int, columns: int) -> tuple[int, ...]:
         """Return the shape of a table's scales: (), (V,), (V, blocks of a row) or (runs,)."""
-        # Rounded up by the two signs: the last block of a row, and the last run, may be shorter.
+        # -(-a // b) rounds up: the last block of a row, and the last run, may be shorter.
         match self.group:
             case ScaleGroup.TABLE:
                 return ()
@@ -100,7 +103,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class LevelGrid:
-    """Scale and offset of each element's group, arrays of (V, D) in float64."""
+    """The scale and the offset of each element's group: float64 arrays of shape (V, D)."""
 
     offset: np.ndarray
     scale: np.ndarray
@@ -111,9 +114,9 @@ def _whole(lowest: int, highest: int) -> tuple[float, ...]:
 
 
 def _floats(bits: int, mantissa: int, bias: int, largest: float) -> tuple[float, ...]:
-    """Return the numbers of a floating format, subnormal ones too, up to the largest."""
+    """Return the finite numbers of a floating-point format, ascending, up to `largest` in size."""
     fractions, exponents = 2**mantissa, 2 ** (bits - 1 - mantissa)
-    # Exponent 0 is that of subnormal numbers: no leading one, and the scale of exponent 1.
+    # Exponent 0 is for subnormal numbers: they have no leading 1, and the scale of exponent 1.
     sizes = {
         (fraction if exponent == 0 else fraction + fractions)
         * 2.0 ** (max(exponent, 1) - bias - mantissa)
@@ -133,7 +136,7 @@ _NORMAL = (
 """Quantiles of a normal distribution (QLoRA, https://arxiv.org/abs/2305.14314, appendix E)."""
 _E2M1 = _floats(4, 1, 1, 6.0)
 _E4M3 = _floats(8, 3, 7, 448.0)
-# E2M1 by another scale, but for the smallest number, which would be 1 there.
+# E2M1 in another scale, except for the smallest number, which would be 1 there.
 _FP4_SIZES = tuple(size / 12 for size in (0.0625, 2, 3, 4, 6, 8, 12))
 _FP4 = (*(-size for size in reversed(_FP4_SIZES)), 0.0, *_FP4_SIZES)
 
@@ -162,8 +165,8 @@ SCHEMES: Mapping[str, Scheme] = {
         Scheme(
             "int8-signed-row", _whole(-128, 127), ScaleGroup.ROW, Range.SIGNED, _NNCF, "float16"
         ),
-        # 127.5, and 7.5 below, are half the distance of the ends: max|x| itself may be half a step
-        # beyond the highest level.
+        # 127.5, and 7.5 below, are half the distance from the lowest to the highest number. So
+        # max|x| may be half a step beyond the highest level.
         Scheme(
             "int8-full-row", _whole(-128, 127), ScaleGroup.ROW, Range.SYMMETRIC, _AO, full=127.5
         ),
@@ -211,11 +214,11 @@ SCHEMES: Mapping[str, Scheme] = {
         Scheme("mxfp4-block32", _E2M1, ScaleGroup.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
     )
 }
-"""By name: the dtype of a code, how the range is chosen where that is not usual, and the group."""
+"""The schemes by name. A name gives the code's dtype, the range if it is unusual, and the group."""
 
 
 def groups_of(shape: tuple[int, int], scheme: Scheme) -> np.ndarray:
-    """Return the number of each element's group: (V, D), counted from 0 row by row."""
+    """Return the number of each element's group, shape (V, D), counted from 0 row by row."""
     rows, columns = np.indices(shape, sparse=True)
     match scheme.group:
         case ScaleGroup.TABLE:
@@ -230,13 +233,13 @@ def groups_of(shape: tuple[int, int], scheme: Scheme) -> np.ndarray:
 
 
 def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
-    """Return what a scheme makes of a table (V, D): one grid, or each that it leaves open.
+    """Return the grids that a scheme allows for a table (V, D): one, or two if it leaves a choice.
 
-    Scales and offsets are not rounded to the dtype in which the scheme keeps them.
+    Scales and offsets are not rounded to the dtype in which the scheme stores them.
     """
     lowest, highest = ends_of(table, scheme)
     numbers, zeros = scheme.numbers, np.zeros(table.shape)
-    # Tables may hold NaN and infinities, and a group of zeros has no logarithm.
+    # Tables may hold NaN and infinities, and the logarithm of 0 is infinite.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         largest = np.maximum(highest, -lowest)
         match scheme.range:
@@ -247,7 +250,8 @@ def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
                     LevelGrid(zeros, np.where(highest > -lowest, highest, lowest) / numbers[0]),
                 )
             case Range.POWER_OF_TWO:
-                # The largest power of two among the numbers, or the largest number, is enough.
+                # Either the power of two at or below max|x| is mapped to that of the largest
+                # number, or the scale is the smallest by which no element exceeds the levels.
                 of_powers = np.floor(np.log2(largest)) - np.floor(np.log2(numbers[-1]))
                 of_numbers = np.ceil(np.log2(largest / numbers[-1]))
                 some = largest > 0
@@ -257,7 +261,7 @@ def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
                 )
             case Range.AFFINE:
                 return (LevelGrid(lowest, (highest - lowest) / numbers[-1]),)
-        # What is left is WITH_ZERO: the offset is moved to the nearest multiple of the scale.
+        # WITH_ZERO remains: the offset is moved to the nearest multiple of the scale.
         lowest, highest = np.minimum(lowest, 0.0), np.maximum(highest, 0.0)
         scale = (highest - lowest) / numbers[-1]
         code_of_zero = np.rint(-lowest / np.where(scale > 0, scale, 1.0))
@@ -265,11 +269,11 @@ def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
 
 
 def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest and the largest number of each element's group: (V, D), in float64."""
+    """Return the minimum and the maximum of each element's group: two float64 arrays (V, D)."""
     wide = table.astype(np.float64)
     if not table.size:
         return wide, wide
-    # Not by `np.minimum.at`, which would do for all groups and takes ten times as long for rows.
+    # `np.minimum.at` would work for all groups, but takes ten times as long for rows.
     if scheme.group in (ScaleGroup.TABLE, ScaleGroup.ROW):
         axis = None if scheme.group is ScaleGroup.TABLE else 1
         return tuple(  # type: ignore[return-value]

@@ -1,1 +1,1 @@
-"""Which sizes the cases use, and which pairs of options they combine."""
+"""Compute which sizes the cases use, and which pairs of options they combine."""

@@ -1,4 +1,4 @@
-"""Which sizes cases must reach, and which not and why: `specs/documentation/sizes.yaml`."""
+"""Load the sizes that cases must reach, and the exceptions: `specs/documentation/sizes.yaml`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES_FILE = "sizes.yaml"
 
 @dataclass(frozen=True)
 class Excuse:
-    """Sizes that no case needs, and why; a field that is empty matches anything."""
+    """Sizes that need no case, and the reason; an empty field matches anything."""
 
     reason: str
     look: tuple[str, ...] = ()
@@ -26,11 +26,15 @@ class Excuse:
     at_least: int = 0
 
     def covers(self, look: str, axis: str, size: int, dtype: str | None = None) -> bool:
-        """Whether the reason holds for a size; one about dtypes never holds for a threshold."""
+        """Whether the reason excuses a size.
+
+        `dtype` is given for an extent, and None for a threshold.
+        """
         return (
             (not self.look or look in self.look)
             and (not self.axis or axis in self.axis)
-            # Thresholds are counted over all dtypes, extents for each: so no reason holds for both.
+            # A reason with dtypes is only about extents, which are counted by dtype; a reason
+            # without dtypes is only about thresholds, which are counted over all dtypes.
             and (dtype in self.dtype if self.dtype else dtype is None)
             and size >= self.at_least
         )
@@ -38,7 +42,7 @@ class Excuse:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The thresholds, the size that each dtype must reach on each axis, and what is left out."""
+    """The thresholds, the size that every dtype must reach on each axis, and the exceptions."""
 
     thresholds: tuple[int, ...]
     least: Mapping[SizeAxis, int]
@@ -46,9 +50,9 @@ class Ladder:
 
 
 def load_ladder(path: Path) -> Ladder:
-    """Load the thresholds and the reasons; raises SpecError."""
+    """Load the thresholds and the exceptions. Raise SpecError."""
     tree = read_yaml(path)
-    # Only a file that fits the schema can be looked at further.
+    # The further checks rely on the schema.
     problems = problems_of(tree, str(path), "sizes") or list(_mistakes(tree, path))
     if problems:
         raise SpecError(problems)

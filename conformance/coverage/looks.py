@@ -1,4 +1,4 @@
-"""The kinds of answers that need cases at every size: an output, a gradient, a table."""
+"""The looks: kinds of answers that need cases at every size, such as an output or a gradient."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODES = OPTIONS["mode"].values
 
 @dataclass(frozen=True)
 class Look:
-    """A kind of answer: what is observed, of which calls, and the axes on which it can be large."""
+    """A kind of answer: the observations, the calls, and the axes on which it can be large."""
 
     name: str
     operation: Operation
@@ -32,10 +32,10 @@ class Look:
     fits: Callable[[CallSpec], bool]
     axes: tuple[SizeAxis, ...]
     of_padding: bool = False
-    """Whether the repeats that matter are those of the padding row."""
+    """Whether only the repeats of the padding row count."""
 
     def sees(self, asked: ScoredCall) -> bool:
-        """Whether a call is of this kind, and the answer is checked in full."""
+        """Whether a call has this kind of answer, and it is checked element by element."""
         return (
             asked.spec.operation is self.operation
             and not self.observations.isdisjoint(asked.checked)
@@ -44,8 +44,11 @@ class Look:
 
 
 def _set_options(spec: CallSpec) -> set[str]:
-    """Name the options that are set to a value other than false or none."""
-    # By identity: a `padding_idx` of 0 is set, and is false to Python.
+    """Name the options that are set to something other than False or None.
+
+    The input `per_sample_weights` counts as an option.
+    """
+    # By identity, since a `padding_idx` of 0 is set, but equals False.
     given = {
         name for name, value in spec.options.items() if value is not None and value is not False
     }
@@ -53,7 +56,7 @@ def _set_options(spec: CallSpec) -> set[str]:
 
 
 def _plain(spec: CallSpec) -> bool:
-    """Whether the rows are looked up as they are."""
+    """Whether the rows are used as they are, neither shortened nor weighted."""
     return not _set_options(spec) & {"max_norm", "per_sample_weights"}
 
 
@@ -62,7 +65,7 @@ def _plain_gradient(spec: CallSpec) -> bool:
 
 
 def _with(option: str, *without: str) -> Callable[[CallSpec], bool]:
-    """Make the condition that an option is set, and others are not."""
+    """Return the condition that an option is set, and the others are not."""
 
     def fits(spec: CallSpec) -> bool:
         found = _set_options(spec)
@@ -79,7 +82,7 @@ def _in_mode(mode: str, condition: Callable[[CallSpec], bool]) -> Callable[[Call
 
 
 def form_of(spec: CallSpec) -> str:
-    """Name how a call cuts its indices into bags."""
+    """Return the form in which a call divides its indices into bags."""
     last = bool(spec.option("include_last_offset"))
     if "offsets" not in spec.inputs:
         return "matrix with last offset" if last else "matrix"
@@ -94,7 +97,7 @@ def _in_form(form: str) -> Callable[[CallSpec], bool]:
 
 
 def _lookups() -> Iterator[Look]:
-    # Each option has a look of its own, without the others: they may lead to other kernels.
+    # Each option has a look of its own, without the others, since it may lead to another kernel.
     known: tuple[tuple[str, frozenset[Observation], Callable[[CallSpec], bool]], ...] = (
         ("lookup", OUTPUT, _plain),
         ("gradient", GRADIENT, _plain_gradient),
@@ -105,7 +108,7 @@ def _lookups() -> Iterator[Look]:
     )
     for name, observations, fits in known:
         yield Look(name, Operation.EMBEDDING, observations, fits, LOOKUP_AXES)
-    # Apart, since it counts how often the padding row is named, and not any row.
+    # Separate, since it counts the repeats of the padding row only.
     padded = _with("padding_idx", "scale_grad_by_freq", "sparse", "max_norm")
     yield Look("padding gradient", Operation.EMBEDDING, GRADIENT, padded, LOOKUP_AXES, True)
 
@@ -129,4 +132,4 @@ LOOKS = (
     *_bags(),
     Look("one_hot", Operation.ONE_HOT, OUTPUT, lambda _: True, ONE_HOT_AXES),
 )
-"""All of them; each needs a case at every threshold of each of its axes."""
+"""All looks; each needs a case at every threshold of each of its axes."""

@@ -1,4 +1,4 @@
-"""The options of a call, each as one of a few classes of values."""
+"""Classify the options and inputs of a call, each as one of a few kinds of values."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ _BAGS: Mapping[str, tuple[str, ...]] = {
     "index": _INDEX,
 }
 _IN_FORM = "include_last_offset"
-"""The option that a part of the forms has."""
+"""The option that distinguishes some of the forms."""
 
 
 def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
-    # It counts as a form of the bags; as an option of its own it would be combined twice.
+    # `include_last_offset` is left out: it is counted already, as a part of `form`.
     options = {name: kinds for name, kinds in kinds_of(operation).items() if name != _IN_FORM}
     if operation is Operation.ONE_HOT:
         return {**options, **_INDICES}
@@ -59,25 +59,26 @@ def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
 OPTIONS: Mapping[Operation, Mapping[str, tuple[str, ...]]] = {
     operation: _kinds(operation) for operation in (*WITH_TABLE, Operation.ONE_HOT)
 }
-"""What can be combined in each operation, each with its classes of values.
+"""The options of each operation that can be combined, each with its kinds of values.
 
-`trained` weights are observed by their gradient; rank 3 stands for all higher ones.
+`trained` means that the gradient of the per-sample weights is observed. Rank 3 stands for 3 and
+more.
 """
 _GRADIENTS = GRADIENT_OBSERVATIONS | TRAINING_OBSERVATIONS
 _OUTPUTS = frozenset({Observation.OUTPUT, Observation.WEIGHT_AFTER})
 
 
 def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
-    """Return a call's value for each option; leaves out options without effect in it.
+    """Return the kind of value that a call has for each option, without those that have no effect.
 
-    `index` says what is bad about the indices, if anything.
+    `index` is "valid", or says what is bad about the indices.
     """
     options = OPTIONS.get(spec.operation)
     if options is None:
         return {}
     gradient = not _GRADIENTS.isdisjoint(spec.observe)
     found = dict(kinds_in(spec.operation, spec.options, with_gradients=gradient))
-    # That a weight is frozen shows in what is not asked of it.
+    # `freeze` counts even without gradients: a frozen weight has none that could be observed.
     found["freeze"] = DOCUMENTED["freeze"].kind_in(spec.options)
     shape = source_of(spec, "indices").shape
     found |= {
@@ -96,25 +97,25 @@ def _of_table(spec: CallSpec, index: str, *, gradient: bool) -> Iterator[tuple[s
     yield "weight", _weight_dtype(spec)
     yield "indices", source_of(spec, "indices").dtype.name
     output = not _OUTPUTS.isdisjoint(spec.observe)
-    # Other observations, of the caller's arrays say, are of neither kind.
+    # Other observations, such as `shares_memory`, are of neither kind.
     if output or gradient:
         yield "observed", ("both" if output else "gradient") if gradient else "output"
     if gradient:
         yield from _upstream(spec)
-    # A bad index cannot be counted, and no index is repeated where there is none.
+    # Repeats cannot be counted with a bad index, and there are none without indices.
     if index == "valid" and 0 not in source_of(spec, "indices").shape:
         counts = counts_of(source_of(spec, "indices").array())
         yield "repeats", "some" if counts.max() > 1 else "none"
 
 
 def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    """Yield the kind of upstream gradient, if the output has elements."""
+    """Yield the kind of upstream gradient, unless the output is known to be empty."""
     if not spec.operation.is_bag and 0 in source_of(spec, "indices").shape:
         return
     if "grad_output" not in spec.inputs:
         yield "upstream", "ones"
         return
-    # One dtype that holds the numbers of all others, so that they can be compared with 1 and 0.
+    # complex128 can represent the numbers of all other dtypes, so that 0 and 1 can be compared.
     values = source_of(spec, "grad_output").array().astype(np.complex128)
     if values.size:
         known = [name for name, value in (("ones", 1), ("zeros", 0)) if (values == value).all()]

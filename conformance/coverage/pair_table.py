@@ -1,4 +1,4 @@
-"""Which pairs of options cases combine: every pair of values, by operation."""
+"""Compute which pairs of options the cases combine: every pair of values, by operation."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from embcheck.conformance.suite.model import CallSpec
 
 @dataclass(frozen=True)
 class OperationPairs:
-    """The pairs of one operation."""
+    """The pairs of one operation: which are exercised, excused, missing or impossible."""
 
     operation: str
     impossible: int
     exercised: int
     left_out: Mapping[OptionPair, str]
-    """Possible pairs that no case exercises, with the reason why none is needed."""
+    """Possible pairs that no case exercises, with the reason why they need none."""
     missing: tuple[OptionPair, ...]
     contradicted: tuple[OptionPair, ...]
-    """Pairs that are listed as impossible, though a case exercises them."""
+    """Pairs that are listed as impossible although a case exercises them."""
 
     @property
     def wanted(self) -> int:
-        """How many pairs need a case."""
+        """The number of pairs that need a case."""
         return self.exercised + len(self.missing)
 
 
@@ -41,13 +41,13 @@ class PairTable:
 
     @property
     def gaps(self) -> int:
-        """Count the pairs without a case, the contradictions and the idle reasons."""
+        """The number of pairs without a case, contradictions and idle reasons."""
         return sum(len(one.missing) + len(one.contradicted) for one in self.operations) + len(
             self.idle_reasons
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `coverage.json` holds of the table."""
+        """Return the table's part of `coverage.json`."""
         return {
             "operations": [
                 {
@@ -74,7 +74,7 @@ def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: R
     by_operation: dict[str, list[OptionPair]] = {str(operation): [] for operation in OPTIONS}
     for pair in wanted_pairs():
         by_operation[pair.operation].append(pair)
-    # Noted while pairs are compared: a rule that applies to none is a gap too.
+    # Filled while pairs are compared, since a rule that applies to no pair is a gap too.
     used: set[Rule] = set()
     return PairTable(
         tuple(_compared(name, pairs, done, rules, used) for name, pairs in by_operation.items()),
@@ -85,13 +85,13 @@ def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: R
 def exercised_pairs(asked: Iterable[ScoredCall], refused: Iterable[Refused]) -> set[OptionPair]:
     """Collect the pairs that calls exercise.
 
-    A call that is refused for its index exercises only the pairs with that index, since the other
-    options have no visible effect in it.
+    A call that is refused because of its index exercises only the pairs of that index with another
+    option: the other options have no visible effect in it.
     """
     found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
     for call in refused:
         pairs = _pairs(call.spec, values_of(call.spec, call.index))
-        # What was refused for its index says nothing about two other options.
+        # The refusal says nothing about a pair of two other options.
         found |= {pair for pair in pairs if "index" in (pair.first[0], pair.second[0])}
     return found
 
@@ -125,13 +125,13 @@ def _compared(
         sum(pair in done for pair in possible),
         left_out,
         tuple(missing),
-        # A case shows that the rule which calls its pair impossible is wrong.
+        # A case with such a pair shows that the rule is wrong.
         tuple(sorted(impossible & done)),
     )
 
 
 def _reasons(rules: Iterable[Rule], pair: OptionPair, used: set[Rule]) -> list[str]:
-    """Return the reasons that hold for a pair, and note their rules."""
+    """Return the reasons that hold for a pair, and add their rules to `used`."""
     found = [rule for rule in rules if rule.covers(pair)]
     used.update(found)
     return [rule.reason for rule in found]

@@ -1,4 +1,4 @@
-"""Both tables of the shipped suite."""
+"""Compute both tables of coverage, of sizes and of pairs of options."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Reach:
 
     @property
     def gaps(self) -> int:
-        """Count the gaps."""
+        """The number of gaps in both tables."""
         return self.sizes.gaps + self.pairs.gaps
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `coverage.json` holds of both tables."""
+        """Return both tables' part of `coverage.json`."""
         return {"sizes": self.sizes.as_json(), "pairs": self.pairs.as_json()}
 
 
 def shipped_reach() -> Reach:
-    """Compute both tables of the shipped suite; raises SpecError."""
+    """Compute both tables of the shipped suite. Raise SpecError."""
     folder = suite_root() / "documentation"
     return reach_of(
         [case for file in spec_files() for case in load_spec(file).cases],

@@ -1,4 +1,4 @@
-"""Pairs of options that are impossible or need no case: `specs/documentation/pairs.yaml`."""
+"""Load the pairs of options that are impossible or need no case, from `pairs.yaml`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class OptionPair:
 
 @dataclass(frozen=True)
 class Rule:
-    """Pairs to which a reason applies: those that have one of the values of every option named."""
+    """A reason, and the pairs to which it applies: those with the stated values of its options."""
 
     reason: str
     operation: tuple[str, ...]
-    """Any, if empty."""
+    """The operations; any if empty."""
     values: tuple[tuple[str, frozenset[str]], ...]
-    """Options with some of their values, all if there are none."""
+    """Options that the pair must have, each with the values that it may have; any if empty."""
     without: frozenset[str] = frozenset()
     """Options that the pair must not have."""
 
@@ -48,7 +48,7 @@ class Rule:
         return (
             (not self.operation or pair.operation in self.operation)
             and self.without.isdisjoint(has)
-            # A rule about one option holds for its pairs with every other.
+            # A rule about one option holds for its pairs with every other option.
             and all(
                 option in has and (not values or has[option] in values)
                 for option, values in self.values
@@ -73,7 +73,7 @@ def wanted_pairs() -> Iterator[OptionPair]:
 
 
 def load_rules(path: Path) -> Rules:
-    """Load the reasons; raises SpecError."""
+    """Load the rules of a file. Raise SpecError."""
     tree = read_yaml(path)
     problems = problems_of(tree, str(path), "pairs") or list(_mistakes(tree, path))
     if problems:
@@ -104,7 +104,7 @@ def _complaints(entry: Map) -> Iterator[tuple[str, ...]]:
     clause = entry.get("clause")
     if clause is not None and clause not in shipped_clauses():
         yield f"there is no clause '{clause}'", "name one of specs/clauses", "clause"
-    # Without an operation, an option of any of them may be named.
+    # A rule without operations may name the options of any operation.
     known = _known(entry.get("operation", list(OPTIONS)))
     for option, values in entry.get("values", {}).items():
         if option not in known:

@@ -1,4 +1,4 @@
-"""The calls that coverage counts: scored, valid, run by default, and checked in full."""
+"""Select the calls that coverage counts: those of scored cases that every run has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embcheck.conformance.suite.model import (
 )
 
 Made = Literal | GeneratedArray | JoinedArray
-"""The arrays that every run has; real data may be missing."""
+"""The kinds of arrays that every run has; real data may be missing."""
 WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 INDEX_DTYPES = ("int32", "int64")
 ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME)
@@ -30,7 +30,7 @@ GUARDS = (*ANSWERS, Level.DOMAIN)
 
 @dataclass(frozen=True)
 class ScoredCall:
-    """A call that must be answered, and the observations that are checked element by element."""
+    """A call that must be answered; `checked` are the observations compared element by element."""
 
     case: str
     spec: CallSpec
@@ -39,7 +39,7 @@ class ScoredCall:
 
 @dataclass(frozen=True)
 class Refused:
-    """A call that must be refused only because of a bad index, and what is bad about it."""
+    """A call that must be refused only because of a bad index; `index` says what is bad."""
 
     case: str
     spec: CallSpec
@@ -49,8 +49,8 @@ class Refused:
 def asked(cases: Iterable[Case]) -> Iterator[ScoredCall]:
     """Yield the valid calls of scored cases.
 
-    Leaves out cases that a run may lack (those marked `large`, and real data), and the controls of
-    refusals, since a control that fails does not count as a failure.
+    Cases that a run may lack are left out: those marked `large`, and those with real data. So are
+    the controls of refusals, since a control that fails does not count as a failure.
     """
     for case in cases:
         if case.level not in ANSWERS or case.large:
@@ -61,12 +61,12 @@ def asked(cases: Iterable[Case]) -> Iterator[ScoredCall]:
 
 
 def refused(cases: Iterable[Case]) -> Iterator[Refused]:
-    """Yield the calls that scored cases want refused only because of a bad index."""
+    """Yield the calls of scored cases that must be refused only because of a bad index."""
     for case in cases:
         expectation = case.expectation
         if case.level in GUARDS and isinstance(expectation, Rejects) and _is_made(case.spec):
             control = expectation.control
-            # Another option might be what is refused, if the control does not have it as well.
+            # If the control has other options, the refusal might be about one of them.
             same = case.spec.options == control.options
             index = bad_index(case.spec)
             if same and index and not bad_index(control):
@@ -74,7 +74,7 @@ def refused(cases: Iterable[Case]) -> Iterator[Refused]:
 
 
 def bad_index(spec: CallSpec) -> str | None:
-    """Say what is bad about a call's indices, if any names no row (no class for one_hot)."""
+    """Say what is bad about a call's indices: "negative" or "too large"; None if nothing is."""
     if "indices" not in spec.inputs:
         return None
     source, rows = source_of(spec, "indices"), row_count(spec)
@@ -87,7 +87,7 @@ def bad_index(spec: CallSpec) -> str | None:
 
 
 def row_count(spec: CallSpec) -> int | None:
-    """Return the number of rows or classes; None if it is not stated."""
+    """Return the number of rows, or of classes for one_hot; None if it is not stated."""
     if spec.operation is Operation.ONE_HOT:
         classes = spec.option("num_classes")
         # -1 stands for as many classes as the indices need.
@@ -100,7 +100,7 @@ def row_count(spec: CallSpec) -> int | None:
 
 
 def source_of(spec: CallSpec, name: str) -> Made:
-    """Return one of the arrays of a call that has no real data."""
+    """Return the source of an input. Raise TypeError if it is real data."""
     source = spec.inputs[name]
     if not isinstance(source, Made):
         raise TypeError(f"{name} may be missing from a run")
@@ -108,7 +108,7 @@ def source_of(spec: CallSpec, name: str) -> Made:
 
 
 def counts_of(indices: np.ndarray) -> np.ndarray:
-    """Return how often each row is named, for rows that are named at least once."""
+    """Return how often each row is named, for the rows that are named at all."""
     flat = indices.reshape(-1)
     if not flat.size:
         return np.zeros(0, np.int64)
@@ -129,7 +129,7 @@ def _answered(case: Case) -> Iterator[tuple[CallSpec, Returns]]:
 
 
 def _checked(returns: Returns) -> frozenset[str]:
-    """Name the observations that are checked element by element."""
+    """Name the observations that are compared element by element."""
     return frozenset(
         name
         for name, expected in returns.observations.items()

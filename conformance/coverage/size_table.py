@@ -1,4 +1,4 @@
-"""By axis and look: the largest size that a case has, and the thresholds crossed."""
+"""Compute the table of sizes: by look and axis, the largest size, and the thresholds crossed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from embcheck.conformance.coverage.sizes import SizeAxis, Sizes, sizes_of
 
 @dataclass(frozen=True)
 class Crossing:
-    """The sizes of one look on one axis.
+    """The thresholds that one look has crossed on one axis.
 
-    A call of exactly that size crosses a threshold. Kernels change there; the sizes on each side of
-    it are thresholds of their own.
+    A threshold is a size at which kernels change. It is crossed by a call of exactly that size. The
+    sizes next to it are thresholds of their own.
     """
 
     look: str
@@ -37,7 +37,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Extent:
-    """The largest size of one look in one dtype, of the weight or of the indices."""
+    """The largest size of one look on one axis, with one dtype of the weight or of the indices."""
 
     dtype: str
     look: str
@@ -46,17 +46,17 @@ class Extent:
     least: int
     """The size that cases must reach."""
     reason: str | None = None
-    """Why cases need not reach it, if they do not."""
+    """Why cases need not reach it; None if they do, or there is no reason."""
 
     @property
     def missing(self) -> bool:
-        """Whether no case reaches the size, and no reason excuses it."""
+        """Whether no case reaches the size and no reason excuses that."""
         return self.largest < self.least and self.reason is None
 
 
 @dataclass(frozen=True)
 class SizeTable:
-    """Both tables, and the reasons that apply to nothing."""
+    """The tables of thresholds and extents, and the reasons that apply to nothing."""
 
     thresholds: tuple[int, ...]
     crossings: tuple[Crossing, ...]
@@ -65,7 +65,7 @@ class SizeTable:
 
     @property
     def gaps(self) -> int:
-        """Count the thresholds that are not crossed, extents not reached and idle reasons."""
+        """The number of thresholds not crossed, extents not reached, and idle reasons."""
         return (
             sum(len(crossing.missing) for crossing in self.crossings)
             + sum(extent.missing for extent in self.extents)
@@ -73,7 +73,7 @@ class SizeTable:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `coverage.json` holds of the table."""
+        """Return the table's part of `coverage.json`."""
         return {
             "thresholds": list(self.thresholds),
             "crossings": [
@@ -92,7 +92,7 @@ class SizeTable:
 
 @dataclass
 class _Seen:
-    """The sizes of one look's calls, by axis, and the largest by dtype and axis."""
+    """The sizes of one look's calls by axis, and the largest size by dtype and axis."""
 
     sizes: dict[SizeAxis, set[int]] = field(default_factory=dict)
     largest: dict[tuple[str, SizeAxis], int] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class _Seen:
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
             for name in dtypes:
-                # A call of no bags has no entries of bags, and so no size there.
+                # `found` is empty on the axis of entries if a call has no bags.
                 largest = max(found, default=0)
                 self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
 
@@ -125,7 +125,7 @@ def _seen(calls: Iterable[ScoredCall]) -> Mapping[str, _Seen]:
         looks = [look for look in LOOKS if look.sees(asked)]
         arrays = [name for name in ("weight", "indices") if name in asked.spec.inputs]
         dtypes = [source_of(asked.spec, name).dtype.name for name in arrays]
-        # Many looks see one call, and to measure it may take making its arrays.
+        # Measured once for all looks, since that may need the call's arrays.
         measured: dict[bool, Sizes] = {}
         for look in looks:
             if look.of_padding not in measured:
@@ -155,7 +155,7 @@ def _crossing(
 def _extents(seen: Mapping[str, _Seen], ladder: Ladder, used: set[Excuse]) -> Iterator[Extent]:
     for dtype in (*WEIGHT_DTYPES, *INDEX_DTYPES):
         for look in LOOKS:
-            # Class values of one_hot are 64-bit integers, and nothing else is asked of it.
+            # one_hot takes int64 indices only, and its output does not depend on a weight.
             if look.operation is Operation.ONE_HOT and dtype != "int64":
                 continue
             for axis in look.axes:
@@ -174,8 +174,8 @@ def _excuse(
     size: int,
     dtype: str | None = None,
 ) -> str | None:
-    """Return the first reason that applies, and record all that do."""
+    """Return the first reason that applies, and add all that apply to `used`."""
     found = [one for one in ladder.left_out if one.covers(look, axis, size, dtype)]
-    # All that apply, since the others are not idle either.
+    # All of them, since the others are not idle either.
     used.update(found)
     return found[0].reason if found else None

@@ -1,4 +1,4 @@
-"""The sizes of a call, axis by axis."""
+"""Measure the sizes of a call, axis by axis."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class SizeAxis(StrEnum):
     POSITIONS = "positions"
     BAGS = "bags"
     ENTRIES = "entries"
-    """Indices in a bag; the length of every bag counts, not that of the longest alone."""
+    """The number of indices in a bag; a call has the sizes of all of its bags."""
     REPEATS = "repeats"
-    """How often one row is named; that of every row counts."""
+    """How often a row is named; a call has the sizes of all rows that it names."""
     CLASSES = "classes"
 
 
@@ -39,9 +39,9 @@ Sizes = dict[SizeAxis, frozenset[int]]
 
 
 def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
-    """Measure a valid call; makes arrays only where their shapes are not enough.
+    """Measure a valid call; its arrays are made only if their shapes are not enough.
 
-    `of_padding` counts the repeats of the padding row instead of those of any row.
+    If `of_padding` is true, only the repeats of the padding row count.
     """
     indices = source_of(spec, "indices")
     sizes = {SizeAxis.POSITIONS: frozenset({_size(indices)})}
@@ -57,7 +57,7 @@ def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
 
 
 def bag_lengths(spec: CallSpec) -> np.ndarray:
-    """Return how many indices each bag of a valid call has, padding included."""
+    """Return the number of indices in each bag of a valid call, including padding."""
     indices = source_of(spec, "indices")
     if "offsets" not in spec.inputs:
         return np.full(indices.shape[0], indices.shape[1])
@@ -77,7 +77,7 @@ def _repeats(indices: Made) -> frozenset[int]:
 
 
 def _padding_repeats(spec: CallSpec, rows: int) -> frozenset[int]:
-    # A negative number counts from the end of the table.
+    # A negative `padding_idx` counts from the end of the table.
     padding = int(spec.options["padding_idx"]) % rows
     return frozenset({int((source_of(spec, "indices").array() == padding).sum())})
 

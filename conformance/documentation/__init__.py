@@ -1,1 +1,1 @@
-"""PyTorch's documentation, sentence by sentence, and the clauses that cover it."""
+"""PyTorch's documentation as single sentences, and the clauses that cover each of them."""

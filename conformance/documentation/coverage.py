@@ -1,4 +1,4 @@
-"""How far the suite covers the documentation of a torch: sentences, clauses, cases, options."""
+"""Compute how far the suite covers the documentation: sentences, clauses, cases, options."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class SentenceStatus(StrEnum):
     NON_NORMATIVE = "non-normative"
     """It states nothing that can be tested."""
     GAP = "gap"
-    """One of its clauses has no case."""
+    """At least one of its clauses has no case."""
     NEW = "new"
-    """The installed torch has it, and the mapping does not."""
+    """It is in the installed torch's documentation, but not in the mapping."""
     CHANGED = "changed"
-    """The installed torch has other text in its place."""
+    """The installed torch's documentation has another text in its place."""
     GONE = "gone"
-    """The installed torch no longer has it."""
+    """It is no longer in the installed torch's documentation."""
 
 
 DRIFT = (SentenceStatus.NEW, SentenceStatus.CHANGED, SentenceStatus.GONE)
@@ -50,7 +50,7 @@ ACCOUNTED = (SentenceStatus.COVERED, SentenceStatus.NON_NORMATIVE)
 
 @dataclass(frozen=True)
 class CoveredSentence:
-    """A sentence and what covers it; if it drifted, the beginning of torch's present text."""
+    """A sentence and what covers it; if it drifted, `text` is the start of torch's present text."""
 
     object: str
     parameter: str
@@ -64,11 +64,12 @@ class CoveredSentence:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What is covered, and what is not."""
+    """The coverage of one version of torch, and its gaps."""
 
     torch: str
+    """The version whose documentation was read."""
     mapped_torch: str
-    """The version whose documentation was mapped."""
+    """The version whose documentation was mapped to clauses."""
     entries: tuple[CoveredSentence, ...]
     clauses_without_cases: tuple[str, ...]
     unfounded: tuple[str, ...]
@@ -78,7 +79,7 @@ class Coverage:
 
     @property
     def gaps(self) -> int:
-        """Count the gaps."""
+        """The number of gaps of every kind."""
         lists = (
             [entry for entry in self.entries if entry.status not in ACCOUNTED],
             self.clauses_without_cases,
@@ -91,7 +92,7 @@ class Coverage:
 
 
 def shipped_coverage(documentation: Documentation) -> Coverage:
-    """Compute how far the shipped suite covers a documentation; raises SpecError."""
+    """Compute how far the shipped suite covers a documentation. Raise SpecError for bad specs."""
     return coverage_of(
         documentation,
         load_mapping(mapping_files()),
@@ -113,7 +114,7 @@ def coverage_of(
     found = [sentence for thing in documentation.objects for sentence in sentences_of(thing)]
     return Coverage(
         torch=documentation.torch,
-        # All files name one version, which a test holds.
+        # All files name the same version; a test checks that.
         mapped_torch=mapped[0].torch,
         entries=tuple(_entry(pair, with_cases) for pair in compare(mapped, found)),
         clauses_without_cases=tuple(id_ for id_ in clauses if id_ not in with_cases),
@@ -143,7 +144,7 @@ def _status(pair: SentencePair, with_cases: set[str]) -> SentenceStatus:
         return SentenceStatus.NEW
     if pair.found is None:
         return SentenceStatus.GONE
-    # Drift comes first: clauses that covered the old text may not cover the new one.
+    # Drift counts before coverage: clauses that covered the old text may not cover the new one.
     if pair.mapped.hash != pair.found.hash:
         return SentenceStatus.CHANGED
     if pair.mapped.non_normative:
@@ -154,7 +155,7 @@ def _status(pair: SentencePair, with_cases: set[str]) -> SentenceStatus:
 
 
 def as_json(coverage: Coverage) -> dict[str, Any]:
-    """Return the record that `coverage.json` holds."""
+    """Return the content of `coverage.json`."""
     exercise = coverage.exercise
     by_object = group(coverage.entries, "object")
     return {
@@ -188,7 +189,7 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
 
 
 def group(entries: Iterable[CoveredSentence], by: str) -> dict[str, list[CoveredSentence]]:
-    """Sort entries by their object or parameter, in order of appearance."""
+    """Group entries by an attribute, `object` or `parameter`, in order of appearance."""
     groups: dict[str, list[CoveredSentence]] = {}
     for entry in entries:
         groups.setdefault(getattr(entry, by), []).append(entry)
@@ -196,11 +197,11 @@ def group(entries: Iterable[CoveredSentence], by: str) -> dict[str, list[Covered
 
 
 def tally(entries: Iterable[CoveredSentence]) -> dict[str, int]:
-    """Count the sentences of the installed torch that are covered, not normative, and all."""
+    """Count the installed torch's sentences: covered, non-normative, and all."""
     counts = Counter(entry.status for entry in entries)
     return {
         "covered": counts[SentenceStatus.COVERED],
         "non_normative": counts[SentenceStatus.NON_NORMATIVE],
-        # Gone sentences are those of another torch.
+        # Sentences that are gone are not the installed torch's.
         "total": counts.total() - counts[SentenceStatus.GONE],
     }

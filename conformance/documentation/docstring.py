@@ -1,4 +1,4 @@
-"""The parts of a docstring: sections, parameters, list items, examples."""
+"""Split a docstring into its parts: sections, parameters, list items, examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECTIONS = {
 }
 _HEADING = re.compile(rf"({'|'.join(_SECTIONS)})(:{{1,2}})$")
 _DIRECTIVE = re.compile(r"\.\. (note|warning)::\s*(.*)$")
-# `name (type): text`, as in Google's style; the type is missing in some of PyTorch's.
+# `name (type): text`, as in Google's style; some of PyTorch's entries lack the type.
 _ENTRY = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>.+?)\))?:(?: +(?P<text>.*))?$")
 _ITEM = re.compile(r"^[-*+] +(?=\S)")
 _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
@@ -32,16 +32,17 @@ _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A paragraph, a list item or an example; `parameter` may be a section's name instead."""
+    """A paragraph, a list item, an example or the head of an entry, of a parameter or section."""
 
     parameter: str
+    """The name of the parameter, or of the section if the text belongs to none."""
     text: str
     verbatim: bool = False
-    """Whether the text is one item as it stands: an example, the head of an entry."""
+    """Whether the text must not be split into sentences: an example, the head of an entry."""
 
 
 def blocks_of(docstring: str) -> Iterator[TextBlock]:
-    """Split a docstring into blocks; drops only headings and list marks."""
+    """Split a docstring into blocks; only headings and list marks are dropped."""
     for heading, lines in _sections(inspect.cleandoc(docstring).splitlines()):
         if heading == "Args":
             yield from _entries(lines)
@@ -57,7 +58,7 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     body: list[str] = []
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
-        # A line that is not indented ends a section, and is the summary's again.
+        # A line that is not indented ends a section, and belongs to the summary again.
         if found or (line and not line.startswith(" ") and heading != SUMMARY):
             yield heading, _dedent(body)
             heading, body = found or (SUMMARY, [line])
@@ -75,7 +76,7 @@ def _heading(line: str) -> tuple[str, list[str]] | None:
 
 
 def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
-    """Yield `name (type)` of each entry, then the blocks of its description."""
+    """Yield the head of each entry, `name (type)`, then the blocks of its description."""
     name = "Args"
     body: list[str] = []
     for line in lines:
@@ -91,10 +92,10 @@ def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
 
 
 def _examples(lines: Sequence[str]) -> Iterator[str]:
-    """Yield each example: a prompt after an empty line begins the next one."""
+    """Yield each example; a prompt after an empty line begins a new one."""
     example: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
-        # A prompt right below another line goes on with the same example.
+        # A prompt directly below another line continues the same example.
         if line.startswith(">>>") and not before.strip() and any(example):
             yield "\n".join(example)
             example = []
@@ -109,7 +110,7 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
     above: int | None = None
     for chunk in _chunks(lines):
         indent = _indent(chunk[0])
-        # As in reStructuredText: what is indented below a `::` is literal.
+        # As in reStructuredText, indented text below a `::` is literal.
         if above is not None and indent > above:
             literal += chunk
             continue
@@ -117,7 +118,7 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
         text = _ITEM.sub("", " ".join(line.strip() for line in chunk))
         is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
         yield TextBlock(SIGNATURE if is_signature else parameter, text)
-        # Only the paragraph before can open a literal block.
+        # Only the paragraph directly before can open a literal block.
         literal, above = [], indent if text.endswith("::") else None
     yield from _literal(parameter, literal)
 
@@ -130,7 +131,8 @@ def _literal(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
 def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
     """Yield the lines of each paragraph and list item.
 
-    As in reStructuredText, a list begins after an empty line; a wrapped "index + 1" is not a list.
+    As in reStructuredText, a list begins after an empty line. So a line that begins with `+ 1`,
+    because "index + 1" was wrapped, is not a list.
     """
     chunk: list[str] = []
     for line in lines:

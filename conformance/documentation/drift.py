@@ -1,4 +1,4 @@
-"""The sentences of a torch beside those that are mapped: the same, new, changed, gone."""
+"""Compare the sentences of a torch with the mapped ones: the same, new, changed or gone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class SentencePair:
-    """A mapped sentence and the present one in its place.
+    """A mapped sentence, and the one that torch has now in its place.
 
-    Without a mapped one it is new, without a present one gone, and changed if the hashes differ.
+    The sentence is new if `mapped` is None, gone if `found` is None, and changed if their hashes
+    differ.
     """
 
     place: Place
@@ -28,10 +29,11 @@ class SentencePair:
 
 
 def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[SentencePair]:
-    """Pair the sentences of each object and parameter.
+    """Pair the mapped sentences of each object and parameter with the present ones.
 
-    Only the hash of the old text is known. A sentence that is gone and one that is new count as a
-    change if they have the same neighbours. A sentence that moved within its parameter is the same.
+    Of a mapped sentence, only the hash of its text is known. A sentence that is gone and one that
+    is new count as a change if they have the same neighbours. A sentence that moved within its
+    parameter counts as the same.
     """
     before: dict[Place, list[MappedSentence]] = defaultdict(list)
     after: dict[Place, list[Sentence]] = defaultdict(list)
@@ -39,7 +41,7 @@ def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iter
         after[sentence.object, sentence.parameter].append(sentence)
     for entry in mapped:
         before[entry.object, entry.parameter].append(entry)
-    # The installed torch first, so that places come in the order of its text.
+    # The present sentences first, so that places are in the order of torch's text.
     for place in dict.fromkeys((*after, *before)):
         for known, now in _pairs(before[place], after[place]):
             yield SentencePair(place, known, now)
@@ -49,7 +51,7 @@ def _pairs(
     before: Sequence[MappedSentence], after: Sequence[Sentence]
 ) -> Iterator[tuple[MappedSentence | None, Sentence | None]]:
     known = {sentence.hash: sentence for sentence in before}
-    # What is on both sides has only moved, wherever the matcher sees it.
+    # A sentence on both sides has only moved, even if the matcher reports it as gone and new.
     kept = known.keys() & {sentence.hash for sentence in after}
     matcher = SequenceMatcher(
         a=[sentence.hash for sentence in before],

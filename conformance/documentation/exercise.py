@@ -1,4 +1,4 @@
-"""Which documented options the suite's cases exercise, by value and dtype."""
+"""Find out which values of the documented options the suite's cases exercise, by dtype."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ARRAYS: Mapping[str, tuple[str, ...]] = {
     "offsets": ("none", *INDEX_DTYPES),
     "per_sample_weights": ("none", "set"),
 }
-"""What a call is given beside the weight and the options."""
+"""The inputs besides the weight that are counted like options, with their values."""
 _GRADIENTS = GRADIENT_OBSERVATIONS | TRAINING_OBSERVATIONS | {Observation.TRAINABLE}
 
 
 @dataclass(frozen=True, order=True)
 class Combination:
-    """A value of an option, in an operation on a weight of some dtype (of indices for one_hot)."""
+    """A value of an option, in an operation, with the dtype of the weight (one_hot: of indices)."""
 
     operation: str
     option: str
@@ -43,7 +43,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class ExemptCombinations:
-    """Combinations that need no case, and why; a field that is empty matches anything."""
+    """Combinations that need no case, and the reason; an empty field matches anything."""
 
     reason: str
     operation: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class ExemptCombinations:
 
 
 def load_left_out(path: Path) -> tuple[ExemptCombinations, ...]:
-    """Load the reasons why combinations are left out; raises SpecError."""
+    """Load the reasons why combinations are left out. Raise SpecError."""
     tree = read_yaml(path)
     problems = problems_of(tree, str(path), "exercise")
     if problems:
@@ -76,15 +76,15 @@ def load_left_out(path: Path) -> tuple[ExemptCombinations, ...]:
 
 @dataclass(frozen=True)
 class Exercise:
-    """What the cases exercise, and what they do not."""
+    """The combinations that cases exercise, and those that they do not."""
 
     total: int
     left_out: Mapping[Combination, str]
     """Combinations that no case exercises, with the reason why none is needed."""
     not_exercised: tuple[Combination, ...]
-    """Combinations that no case exercises, without a reason."""
+    """Combinations that no case exercises although no reason excuses them."""
     idle_reasons: tuple[str, ...]
-    """Reasons that apply to nothing, since cases exercise all of it."""
+    """Reasons without use, since cases exercise all combinations to which they apply."""
 
 
 def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) -> Exercise:
@@ -95,7 +95,7 @@ def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) ->
         for combination in every
         if combination not in done
     }
-    # All reasons for a combination are in use, though only the first is told.
+    # All reasons for a combination count as used, although only the first is reported.
     used = {entry for entries in why.values() for entry in entries}
     return Exercise(
         total=len(every),
@@ -106,7 +106,7 @@ def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) ->
 
 
 def wanted() -> Iterator[Combination]:
-    """Yield every combination of a documented option's value and a dtype."""
+    """Yield every combination of an operation, a value of a documented option, and a dtype."""
     for operation in (*WITH_TABLE, Operation.ONE_HOT):
         dtypes = ("int64",) if operation is Operation.ONE_HOT else WEIGHT_DTYPES
         for option, values in _kinds(operation).items():
@@ -115,14 +115,14 @@ def wanted() -> Iterator[Combination]:
 
 
 def exercised(cases: Iterable[Case]) -> set[Combination]:
-    """Collect what the cases' calls exercise; a call that must be refused counts by its control.
+    """Collect the combinations that the cases' calls exercise.
 
-    An option about gradients counts only where a gradient or a training step is looked at, and a
-    norm_type only beside a max_norm.
+    An option about gradients counts only if a gradient or a training step is observed, `norm_type`
+    only if `max_norm` is set.
     """
     found: set[Combination] = set()
     for case in cases:
-        # A refused call shows nothing of its options but that it is refused.
+        # A call that must be refused does not show what its options do, but its control does.
         call = case.expectation.control if isinstance(case.expectation, Rejects) else case.spec
         found |= {
             Combination(call.operation, option, value, _dtype(call))
@@ -134,7 +134,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
 def _dtype(call: CallSpec) -> str:
     if call.operation is Operation.ONE_HOT:
         return _dtype_of(call, "indices")
-    # A fresh module makes its own table, of the dtype that the option names.
+    # A fresh module makes its own table, in the dtype of the option `dtype`.
     if call.operation.is_fresh:
         return str(call.option("dtype"))
     return _dtype_of(call, "weight", absent="float32")
@@ -146,7 +146,7 @@ def _dtype_of(call: CallSpec, name: str, absent: str = "none") -> str:
 
 
 def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
-    """Name the documented options of an operation, and what is to be told apart in each."""
+    """Return the options and inputs of an operation, with the values that are distinguished."""
     if operation is Operation.ONE_HOT:
         return kinds_of(operation)
     arrays = _ARRAYS if operation.is_bag else {"indices": INDEX_DTYPES}

@@ -1,4 +1,4 @@
-"""Check that documented clauses name sentences of the documentation, and that these fit."""
+"""Check that documented clauses name sentences of the documentation that fit them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from embcheck.conformance.suite.model import Clause, Level
 def unfounded(
     clauses: Iterable[Clause], mapped: Sequence[MappedSentence], found: Sequence[Sentence]
 ) -> Iterator[str]:
-    """Yield, with file and line, the problems with the sentences of each documented clause.
+    """Yield the problems with the sentences of each clause, with file and line.
 
-    People judge whether a sentence says what the clause states. The check is that the sentence
-    exists, that it belongs to one of the clause's own texts, that the mapping has the same
-    paraphrase, and that one of the sentences is about the clause's parameter.
+    Whether a sentence says what the clause states is for people to judge. Checked are: each
+    sentence exists, is in the docstring of the clause's function or module, and is mapped to the
+    clause with the same paraphrase; and at least one sentence is about the clause's parameter.
     """
     there: dict[str, list[Sentence]] = {}
     for sentence in found:
@@ -40,13 +40,12 @@ def _complaints(
         return
     own: list[Sentence] = []
     for hash_, paraphrase in clause.sentences:
-        # A function's docstring refers to its module's, so that either text will do.
+        # A function's docstring refers to its module's, so the sentence may be in either.
         texts = [
             one for one in there.get(hash_, ()) if _family(one.object) == _family(clause.object)
         ]
         entries = [one for one in known.get(hash_, ()) if clause.id in one.clauses]
-        # In this order, from what no docstring has to what only words differ in: a clause is told
-        # one thing at a time.
+        # Only one problem for each sentence, the most basic one first.
         if hash_ not in there:
             yield f"names {hash_}, which no docstring has; name a sentence of its own"
         elif not texts:
@@ -62,14 +61,14 @@ def _complaints(
 
 
 def _family(name: str) -> str:
-    """Name the objects of a text: a function's text refers to its module's, and the reverse."""
+    """Return a name shared by a function and its module, whose docstrings belong together."""
     first = name.removeprefix("torch.nn.").removeprefix("functional.").split(".")[0]
     # `EmbeddingBag` and `embedding_bag` are one family.
     return first.replace("_", "").lower()
 
 
 def _speaks_of(sentence: Sentence, clause: Clause) -> bool:
-    """Whether a sentence is listed under a parameter of the clause, or names it."""
+    """Whether a sentence is listed under one of the clause's parameters, or mentions one."""
     names = clause.parameter.split(", ")
     return any(
         sentence.parameter == name

@@ -1,4 +1,4 @@
-"""Which clauses cover each sentence of the documentation, as `specs/documentation` states it."""
+"""Load `specs/documentation`: the clauses that cover each sentence of the documentation."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _OTHER_FILES: Mapping[str, Callable[[Path], object]] = {
     SIZES_FILE: load_ladder,
     PAIRS_FILE: load_rules,
 }
-"""The other files in the folder of sentences, and how each is loaded."""
+"""The other files in that folder, each with the function that loads it."""
 
 
 @dataclass(frozen=True)
 class MappedSentence:
-    """A sentence's paraphrase, and the clauses that cover it or the reason why none can."""
+    """A sentence's paraphrase, and the clauses that cover it, or the reason why none can."""
 
     object: str
     parameter: str
@@ -42,7 +42,7 @@ def mapping_files() -> list[Path]:
 
 
 def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
-    """Load files of sentences; raises SpecError with every mistake in any of them."""
+    """Load files of sentences. Raise SpecError with all mistakes in all of them."""
     sentences: list[MappedSentence] = []
     problems: list[Problem] = []
     objects: set[str] = set()
@@ -62,7 +62,7 @@ def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
 
 
 def check_documentation(paths: Iterable[Path]) -> None:
-    """Load files of the folder as what they are; raises SpecError."""
+    """Check files of the folder, each as the kind of file that its name says. Raise SpecError."""
     for path in paths:
         load = _OTHER_FILES.get(path.name)
         if load is None:

@@ -1,4 +1,4 @@
-"""The docstrings of an installed torch, read in another process or from a file."""
+"""Read the docstrings of an installed torch, in another process or from a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ReadingError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A public parameter, and the text of its default; None if it has no default."""
+    """A parameter and its default as text; None if it has no default."""
 
     name: str
     default: str | None
@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Documented:
-    """An object with a docstring; the signature is empty where Python cannot tell it."""
+    """An object with a docstring; `signature` is empty if Python does not know it."""
 
     object: str
     docstring: str
@@ -37,19 +37,19 @@ class Documented:
 
 @dataclass(frozen=True)
 class Documentation:
-    """What one version of torch documents."""
+    """The documented objects of one version of torch."""
 
     torch: str
     objects: tuple[Documented, ...]
 
 
 def read_installed(python: str) -> Documentation:
-    """Read the docstrings of the torch that an interpreter has.
+    """Read the docstrings of the torch that is installed for a Python interpreter.
 
-    embcheck need not be installed there. Raises ReadingError where there is no such interpreter, or
-    no torch that can be imported.
+    embcheck need not be installed there. Raise ReadingError if there is no such interpreter, or it
+    cannot import torch.
     """
-    # In a process of its own: it may be another interpreter, and the harness imports no torch.
+    # In another process, since the harness must not import torch, and the Python may be another.
     with as_file(files("embcheck.backends.on_torch") / "documentation.py") as script:
         try:
             done = subprocess.run(  # noqa: S603  (an interpreter that the user names)
@@ -66,18 +66,21 @@ def read_installed(python: str) -> Documentation:
         except subprocess.TimeoutExpired:
             raise ReadingError(f"{python} took over {TIMEOUT_SECONDS} s to import torch") from None
     if done.returncode:
-        # The last line of a traceback is the exception.
+        # The last line of a traceback has the exception.
         why = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ReadingError(
             f"{python} cannot read torch's documentation: {why}; install torch there "
             "(pip install 'embcheck[torch]'), or name an interpreter that has it by --python"
         )
-    # A library may print warnings at its import, before the script prints its line.
+    # The last line, since a library may print warnings when it is imported.
     return parse(done.stdout.splitlines()[-1], python)
 
 
 def read_file(path: Path) -> Documentation:
-    """Read docstrings from a file with the output of `backends/on_torch/documentation.py`."""
+    """Read docstrings from a file with the output of `backends/on_torch/documentation.py`.
+
+    Raise ReadingError if it cannot be read, or has something else.
+    """
     try:
         return parse(path.read_text("utf-8"), str(path))
     except OSError as error:
@@ -87,7 +90,7 @@ def read_file(path: Path) -> Documentation:
 
 
 def parse(text: str, origin: str) -> Documentation:
-    """Read docstrings from JSON; raises ReadingError for anything else."""
+    """Read docstrings from JSON. Raise ReadingError for anything else."""
     try:
         tree = json.loads(text)
         if tree["format"] != FORMAT:

@@ -1,4 +1,4 @@
-"""Documentation as sentences, each with the parameter that it is about and a hash."""
+"""Split documentation into sentences, each with its parameter and a hash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.conformance.documentation.docstring import SIGNATURE, blocks_of
 from embcheck.conformance.documentation.reading import Documented
 
 HASH_LENGTH = 16
-# No end after a second full stop, as in an ellipsis; brackets and quotes may close behind it.
+# Not after a second full stop, as in an ellipsis; closing brackets and quotes may follow.
 _END = re.compile(r"(?<=[^\s.])[.!?][\"')\]]*\s+(?=\S)")
 _CODE = re.compile(r"``.+?``|`[^`]+`")
 _ABBREVIATION = re.compile(r"\b(?:i\.e|e\.g|w\.r\.t|cf|vs|resp|approx|fig|eq)\.\s+$", re.IGNORECASE)
@@ -20,9 +20,9 @@ _ABBREVIATION = re.compile(r"\b(?:i\.e|e\.g|w\.r\.t|cf|vs|resp|approx|fig|eq)\.\
 
 @dataclass(frozen=True)
 class Sentence:
-    """One statement of the documentation: a sentence, the head of an entry, an example, a default.
+    """One statement of the documentation: a sentence, an entry's head, an example or a default.
 
-    The hash is that of the text with its white space collapsed, so that wrapping does not matter.
+    White space in the text is collapsed, so that line breaks do not change its hash.
     """
 
     object: str
@@ -31,12 +31,12 @@ class Sentence:
 
     @cached_property
     def hash(self) -> str:
-        """The first digits of the text's SHA-256."""
+        """The first 16 hexadecimal digits of the text's SHA-256."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def sentences_of(documented: Documented) -> Iterator[Sentence]:
-    """Yield what an object's docstring and signature state, in order."""
+    """Yield the statements of an object's docstring, then those of its signature, in order."""
     name = documented.object
     for block in blocks_of(documented.docstring):
         texts = [_collapsed(block.text)] if block.verbatim else split(block.text)
@@ -53,15 +53,15 @@ def sentences_of(documented: Documented) -> Iterator[Sentence]:
 def split(text: str) -> list[str]:
     """Split a paragraph into sentences.
 
-    A sentence ends at a full stop before white space, unless that stands in inline code, ends an
-    abbreviation, or a small letter follows.
+    A sentence ends at a full stop, exclamation mark or question mark before white space. It does
+    not end in inline code, after an abbreviation, or before a small letter.
     """
     text = _collapsed(text)
     code = [match.span() for match in _CODE.finditer(text)]
     starts = [0]
     for match in _END.finditer(text):
         in_code = any(start < match.start() < end for start, end in code)
-        # PyTorch's sentences begin with capitals, so that a small letter goes on with one.
+        # PyTorch's sentences begin with capitals, so a small letter continues a sentence.
         goes_on = text[match.end()].islower() or _ABBREVIATION.search(text[: match.end()])
         if not in_code and not goes_on:
             starts.append(match.end())

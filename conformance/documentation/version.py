@@ -1,4 +1,4 @@
-"""The PyTorch whose documentation is the contract."""
+"""The version of PyTorch whose documentation is the contract."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 TORCH = "2.13.0"
-"""As each file in `specs/documentation` says; a test holds it to them."""
+"""The same as in each file of `specs/documentation`; a test compares them."""
 
 
 def other_torches(infos: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the backends that run another PyTorch than the contract's, by its version.
+    """Map each version of PyTorch other than the contract's to the backends that run it.
 
-    `infos` describe backends as a run's header does.
+    `infos` describes backends as the header of a run does.
     """
     found: dict[str, list[str]] = {}
     for info in infos:
         version = str(info.get("version", ""))
-        # What follows `+` says how it was built: 2.13.0+cpu.
+        # The part after `+` says how it was built: 2.13.0+cpu.
         if info.get("library") == "torch" and version.partition("+")[0] != TORCH:
             found.setdefault(version, []).append(str(info["id"]))
     return {version: list(dict.fromkeys(names)) for version, names in found.items()}

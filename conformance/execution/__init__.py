@@ -1,1 +1,1 @@
-"""Ask backends: `processes` are their workers, `protocol` what these say, `judging` judges it."""
+"""Find backends, send cases to their worker processes, and judge the answers."""

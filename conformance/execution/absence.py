@@ -8,7 +8,7 @@ from embcheck.conformance.execution.client import BackendUnavailable, WorkerClie
 
 
 class NoneAvailable(Exception):
-    """Not one of the backends that a command needs can run here; `reasons` say why, by name."""
+    """None of the backends that a command needs can run here; `reasons` say why, by name."""
 
     def __init__(self, reasons: Mapping[str, object]) -> None:
         super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))

@@ -1,4 +1,4 @@
-"""Where a backend is to be found: `[LABEL=]ID[:PYTHON]`, as the option -b takes it."""
+"""Addresses of backends: `[LABEL=]ID[:PYTHON]`, as the option -b takes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.conformance.execution.discovery import check_known
 
 
 class BadAddress(Exception):
-    """What was given for a backend cannot be used; the message says why and what to do."""
+    """A backend's address cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Address:
 def parse_address(text: str) -> Address:
     """Parse `[LABEL=]ID[:PYTHON]`.
 
-    Raises BadAddress for an interpreter that is not there, UnknownBackend for an id that no
-    distribution in this environment announces; what is in another one, only its worker can tell.
+    Raises BadAddress for an interpreter that does not exist, and UnknownBackend for an id that no
+    distribution in this environment announces. With another interpreter, only its worker can check
+    the id.
     """
     label, equals, rest = text.partition("=")
     if not equals:
@@ -66,7 +67,7 @@ def plain_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_addresses(texts: Iterable[str]) -> list[Address]:
-    """Parse addresses, each once; raises BadAddress where two different ones share a label."""
+    """Parse addresses, each once; raises BadAddress if two different ones share a label."""
     addresses = list(dict.fromkeys(parse_address(text) for text in texts))
     labels: set[str] = set()  # Records name backends by their labels alone.
     for address in addresses:

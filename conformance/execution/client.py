@@ -1,4 +1,4 @@
-"""The harness's end of a worker: start it, ask it, outlive it."""
+"""The harness's end of a worker process: start it, send requests, and survive its death."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from embcheck.conformance.execution.protocol.messages import WORKER, describe_ca
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
-"""Time for a process to end that has closed its channel."""
+"""How long to wait for the end of a process that has closed its channel."""
 
 
 class BackendUnavailable(Exception):
@@ -52,10 +52,10 @@ class BackendBroken(Exception):
 
 
 class WorkerClient:
-    """One backend in a process of its own, started when first needed and again after a death.
+    """A backend in its own worker process, started when first needed and again after it died.
 
     A worker's environment is the caller's plus ENVIRONMENT plus `environment`; see Starter. With
-    `any_id`, a backend may call itself otherwise than it is announced.
+    `any_id`, the backend may have another id than the announced one.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class WorkerClient:
         self._any_id = any_id
         self._number = 0
         self.complaints: list[str] = []
-        # Threads of several backends ask the one worker of the reference.
+        # Threads of several backends share the one worker of the reference.
         self._lock = threading.Lock()
         self._ready = False
         # Whether a request was sent whose reply is not read yet.
@@ -111,15 +111,16 @@ class WorkerClient:
         return self._channel.output.printed_bytes if self._channel else 0
 
     def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
-        """Ask for one call; whatever becomes of it is returned, never raised.
+        """Ask for one call. Return the outcome, also a crash or a timeout; never raise.
 
-        With `again`, its thunk is called twice; for both see `Worker.ask`.
+        With `again`, the thunk is called twice. `spelling` selects another spelling. See
+        `Worker.ask`.
         """
         more = {"again": again, "spelling": spelling}
         return self.request({"request": "ask", "call": describe_call(call), **more}, call.inputs)
 
     def ask_large(self, header: Mapping[str, Any], memory: int, seconds: float) -> Answer:
-        """Ask for a large call, for which the worker may use so many bytes and seconds."""
+        """Ask for a large call; limit the worker to `memory` bytes and the call to `seconds`."""
         usual = self._limits
         self.restart()  # The limits hold from the start of a worker.
         self._limits = replace(usual, memory=memory)
@@ -130,21 +131,21 @@ class WorkerClient:
             self._limits = usual
 
     def origin(self) -> list[dict[str, Any]]:
-        """Return `module`, `file` and `doc` of the announced module and of the backend's class.
+        """Return `module`, `file` and `doc` of the announced module and of the class's module.
 
-        The first is the announced one. Empty where the worker cannot say.
+        The announced module comes first. The list is empty if the worker cannot tell.
         """
         answer = self.request({"request": "origin", "name": self.name})
         return list(answer.details["modules"]) if isinstance(answer, Answered) else []
 
     def keep_bytecode(self) -> None:
-        """Have the bytecode written of what the worker has imported, as it may not do so itself."""
+        """Write the bytecode of the modules that the worker imported; it may not do so itself."""
         answer = self.request({"request": "uncompiled"})
         if isinstance(answer, Answered) and not self._is_stopped:
             self._starter.keep_bytecode(answer.details["folders"], self._timeout)
 
     def script(self, call: Call) -> Answer:
-        """Ask for the lines of a call; they are the answer's detail `script`."""
+        """Ask for a call as lines of the library's API: the answer's detail `script`."""
         return self.request({"request": "script", "call": describe_call(call)}, call.inputs)
 
     def request(
@@ -153,7 +154,7 @@ class WorkerClient:
         arrays: Mapping[str, np.ndarray] | None = None,
         timeout: float | None = None,
     ) -> Answer:
-        """Send a request and wait; a worker that dies or hangs is replaced at the next one."""
+        """Send a request and wait; the next request replaces a worker that died or hung."""
         arrays, timeout = arrays or {}, timeout or self._timeout
         with self._lock:
             try:
@@ -162,7 +163,7 @@ class WorkerClient:
                 if header["request"] not in ANY_WORKERS:
                     return _left_over(stale)
                 self.complaints.append(f"a worker was replaced: {stale}")
-            # An earlier request has left the worker spoilt, so that a fresh one is asked the same.
+            # An earlier request has spoilt the worker: ask a fresh one the same.
             try:
                 return self._exchange(header, arrays, timeout)
             except wire.Stale as stale:
@@ -177,7 +178,7 @@ class WorkerClient:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
         try:
-            # Stays set if KeyboardInterrupt comes through, which no branch here catches.
+            # Stays True after KeyboardInterrupt, which no branch here catches.
             self._is_waited_for = True
             channel.output.drop_old()
             self._set_deadline(channel, timeout)
@@ -185,7 +186,7 @@ class WorkerClient:
         except LimitBroken as broken:
             said = self._end_with_last_words()
             return Crashed(f"the worker was killed: {broken}{said}", time.perf_counter() - started)
-        except TimeoutError:  # Also an OSError, so that the order counts.
+        except TimeoutError:  # A subclass of OSError, so it must come first.
             self._end()
             return TimedOut(timeout)
         except (wire.Closed, OSError):
@@ -202,8 +203,8 @@ class WorkerClient:
     def _answer_to(
         self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
-        """Send a request and read the reply; raises what says why there is no reply."""
-        # Asked before the request is sent: what is there now was not caused by it.
+        """Send a request and read the reply; raise wire.Broken, OSError or LimitBroken if none."""
+        # Checked before sending: bytes that are there now do not answer this request.
         has_more = channel.replies.has_more()
         if channel.process.ended:
             raise wire.Died(f"between two requests, {self._describe_death()}")
@@ -229,11 +230,12 @@ class WorkerClient:
         channel.replies.allow(self._limits.answer)
 
     def _ready_channel(self) -> StartedWorker:
-        """Return the channel of a worker that waits for a request; start one if there is none.
+        """Return the channel of an idle worker; start one if there is none.
 
-        Where the calls so far have left much in the temporary folder, it is emptied before.
+        If earlier calls left much in the temporary folder, the worker is replaced and the folder
+        emptied.
         """
-        if self._is_waited_for:  # After Ctrl-C, the reply would be taken for the next request's.
+        if self._is_waited_for:  # After Ctrl-C: the late reply would be taken for the next one.
             self._end()
         if self._channel is not None and self._channel.process.is_full:
             self.restart()
@@ -243,19 +245,19 @@ class WorkerClient:
         return self._channel
 
     def close(self) -> None:
-        """End the worker, gently if it listens, and what could replace it."""
+        """End the worker, gently if it is idle, and its fork server; delete its files."""
         try:
             self.restart()
         finally:
             self._starter.close()
 
     def hang_up(self) -> None:
-        """Tell a worker that listens to end, without waiting for that; it is to be closed next."""
+        """Tell an idle worker to end, without waiting; `close` or `restart` must follow."""
         if self._channel is not None:
-            self._channel.requests.close()  # A worker ends when nobody can ask any more.
+            self._channel.requests.close()  # A worker ends when this pipe is closed.
 
     def restart(self) -> None:
-        """End the worker, gently if it listens; the next request starts a fresh one."""
+        """End the worker, gently if it is idle; the next request starts a fresh one."""
         if self._channel is None:
             return
         try:
@@ -267,7 +269,7 @@ class WorkerClient:
             self._end()
 
     def restart_if_short_of_room(self) -> None:
-        """Replace a worker that earlier cases have left little memory, or few mappings of it."""
+        """Replace a worker to which earlier cases left little memory or few memory mappings."""
         if self._channel is None:
             return
         pid = self._channel.process.pid
@@ -275,14 +277,14 @@ class WorkerClient:
             self.restart()
 
     def launch(self) -> StartedWorker:
-        """Begin to start the worker, unless it is there; the first use waits for it."""
+        """Start the worker unless it is there, without waiting; its first use waits for it."""
         if self._channel is None:
             if self._is_stopped:
                 raise BackendBroken("the run is being stopped")
             if self._is_full:
                 self._starter.empty_scratch()
                 self._is_full = False
-            if self.starts:  # What is replaced once may be replaced often, and a fork is cheaper.
+            if self.starts:  # It may be replaced often, and a fork is cheaper.
                 self.start_fork_server()
             try:
                 self._channel = self._starter.start(self._limits)
@@ -295,11 +297,11 @@ class WorkerClient:
         return self._channel
 
     def import_ahead(self) -> None:
-        """Begin to import the library where workers are forked from; the first one will be, too."""
+        """Start a fork server, from which also the first worker is forked."""
         self._starter.import_once_more()
 
     def start_fork_server(self) -> None:
-        """Begin to import the library once more, where workers can be forked from that."""
+        """Start a fork server if the backend survives a fork; do not wait for its import."""
         if self._info is not None and self._info.survives_fork and not self._is_stopped:
             self._starter.import_once_more()
 
@@ -320,8 +322,8 @@ class WorkerClient:
         self._ready = True
         if self._starter.forks and not hello.info.survives_fork:
             self._starter.stop_forking()
-            self.restart()  # What was forked ahead has only told of itself.
-        # The first import's: a forked worker tells how long its server took, with warm caches.
+            self.restart()  # The forked worker has only sent its hello.
+        # The first import's time: a forked worker reports its server's, which had warm caches.
         self.import_seconds = self.import_seconds or hello.import_seconds
 
     def _failed_start(self, problem: Exception) -> str:
@@ -346,24 +348,24 @@ class WorkerClient:
         return f"{how} while importing {self.name}; {said}"
 
     def kill(self) -> None:
-        """Kill the worker with everything that it started; a request that waits ends as crashed."""
-        channel = self._channel  # Once, as another thread may take it away between two looks.
+        """Kill the worker with everything that it started; a waiting request ends as crashed."""
+        channel = self._channel  # Read once: another thread may clear it between two reads.
         if channel is not None:
             channel.process.kill()
 
     def stop(self) -> None:
-        """Kill the worker for good, from any thread: no other is started in its place."""
+        """Kill the worker for good, from any thread: it is not replaced."""
         self._is_stopped = True
         self.kill()
         self._starter.kill()
 
     def _describe_death(self) -> str:
-        """Say how a worker died, with its last words, and forget it."""
+        """End a worker that died; say how it died, and what it printed last."""
         if self._channel is None:
             return "the worker was not running"
         process = self._channel.process
         with contextlib.suppress(TimeoutError):
-            # The channel closes a moment before the kernel tells how the process ended.
+            # The channel closes a moment before the kernel reports the end of the process.
             process.wait(DEATH_SECONDS)
         ended, words = process.ended, self._end_with_last_words()
         if not ended:
@@ -391,5 +393,5 @@ class WorkerClient:
 
 
 def _left_over(stale: wire.Stale) -> Answer:
-    """Make an answer of what an earlier request left: its worker's death, or a reply too many."""
+    """Make an answer of what an earlier request left behind: a dead worker, or extra bytes."""
     return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)

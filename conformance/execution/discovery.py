@@ -1,4 +1,4 @@
-"""Find backends through entry points, and say what would bring a missing library."""
+"""Find backends through entry points, and name the extra that installs a missing library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.near import did_you_mean
 
 OWN_BACKENDS = "embcheck.backends"
-"""The package of the backends that embcheck itself brings."""
+"""The package of embcheck's own backends."""
 
 _BROUGHT = re.compile(r"""(?P<package>[\w.-]+).*?extra == ['"](?P<extra>[\w-]+)['"]""")
 """A requirement of an extra, as an installed distribution lists it."""
@@ -35,7 +35,7 @@ def known_backends() -> dict[str, EntryPoint]:
 
 
 def own_backends() -> list[str]:
-    """Name the backends that embcheck itself brings, whether they can run here or not."""
+    """Return the names of embcheck's own backends, also of those that cannot run here."""
     points = known_backends().items()
     return sorted(name for name, point in points if point.module.startswith(f"{OWN_BACKENDS}."))
 
@@ -49,11 +49,11 @@ def check_known(names: list[str]) -> None:
 
 
 def declared_environment(name: str) -> Mapping[str, str]:
-    """Return the variables that a backend's library is to find when it is imported.
+    """Return the environment variables to set before a backend's library is imported.
 
-    They are declared in `environment.py` beside the adapter's module, which is not imported. Only
-    a worker asks for them: the harness imports nothing of an adapter's, and may not even have it.
-    Raises what `create` raises.
+    They are declared in `environment.py` beside the adapter's module; that module is not imported.
+    Only workers call this: the harness never imports an adapter, and another interpreter's adapter
+    may not even be installed here. Raises UnknownBackend or Unavailable.
     """
     check_known([name])
     package = known_backends()[name].module.rpartition(".")[0]
@@ -70,8 +70,8 @@ def declared_environment(name: str) -> Mapping[str, str]:
 def create(name: str) -> Backend:
     """Import a backend's module and make the backend.
 
-    Raises UnknownBackend, or Unavailable with the reason and, where an extra of embcheck brings
-    the missing library, its name.
+    Raises UnknownBackend. Raises Unavailable with the reason, and with the name of embcheck's extra
+    that installs the missing library, if there is one.
     """
     check_known([name])
     try:
@@ -83,7 +83,7 @@ def create(name: str) -> Backend:
 
 def _advice(error: ModuleNotFoundError, backend: str) -> str:
     module = (error.name or "").split(".")[0]
-    if module == "embcheck":  # A file of ours is missing, which no extra brings.
+    if module == "embcheck":  # A file of embcheck: no extra installs it.
         return str(error)
     extra = extra_that_brings(module, backend)
     reason = f"{module or error} is not installed"
@@ -91,11 +91,11 @@ def _advice(error: ModuleNotFoundError, backend: str) -> str:
 
 
 def extra_that_brings(module: str, backend: str = "") -> str | None:
-    """Name the extra of embcheck that brings a module, None if none does.
+    """Return the extra of embcheck that installs a module, None if none does.
 
-    By a requirement of the module's name, by its own name, or by a requirement whose name goes on
-    after the module's: `fbgemm-gpu-cpu`. Of several, the one that the backend's name begins with:
-    FBGEMM's brings torch too.
+    An extra matches if it has a requirement with the module's name, if it has that name itself, or
+    if it has a requirement whose name begins with the module's: `fbgemm-gpu-cpu`. Of several, the
+    one that the backend's name begins with is preferred: FBGEMM's installs torch too.
     """
     try:
         requirements = distribution("embcheck").requires or []
@@ -104,7 +104,7 @@ def extra_that_brings(module: str, backend: str = "") -> str | None:
     extras = [
         (_as_package(match["package"]), match["extra"])
         for requirement in requirements
-        # `all` brings everything, and more than is missing.
+        # `all` installs more than is missing.
         if (match := _BROUGHT.match(requirement)) and match["extra"] != "all"
     ]
     name = _as_package(module)

@@ -1,8 +1,8 @@
-"""What backends say of themselves, kept in the cache: to ask eighty of them takes a minute of CPU.
+"""What backends say of themselves, cached: asking eighty of them takes a minute of CPU time.
 
-For the list of `embcheck backends`, and for the choice of all that are installed. A run asks its
-backends itself, so what lies here decides no result. An entry is plain data, and is used only in
-the state in which it was made: see `_State`.
+The cache serves the list of `embcheck backends`, and the choice of all installed backends. A run
+asks its backends itself, so the cache decides no result. An entry is plain data. It is used only
+while the state that it was made in has not changed: see `_State`.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from embcheck.conformance.execution.protocol.wire import Broken
 
 TIMEOUT = 60.0
 MOST_BYTES = 1 << 20
-"""Of an entry; the largest has 2 kB."""
+"""The most bytes of an entry; the largest has 2 kB."""
 
 OF_THE_TERMINAL = (
     *("COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "WINDOWID", "_"),
     *("SSH_", "TERM", "TMUX", "VSCODE_", "XDG_SESSION_"),
 )
-"""Beginnings of the variables that differ from one terminal to the next and decide nothing."""
+"""Prefixes of variables that differ between terminals and do not affect backends."""
 _HARNESS = ("embcheck.conformance.contract", "embcheck.conformance.execution")
 _INSTALLED = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _DEVICES = ("nvidia", "kfd", "dri", "accel")
 
 Introduction = Mapping[str, Any]
-"""As a run's header describes a backend: its info, or `unavailable` or `broken` with the reason."""
+"""A backend as in a run's header: its info, or `unavailable` or `broken` with the reason."""
 
 
 @dataclass(frozen=True)
 class Introduced:
-    """A backend, and when it said this: now, or on an earlier day if it is kept."""
+    """A backend's introduction. `kept` is the day it was cached, None if it was asked now."""
 
     backend: Introduction
     kept: str | None = None
 
 
 def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introduced]:
-    """Return what backends say of themselves; only those of which nothing is kept are asked.
+    """Return what backends say of themselves; ask only those that are not cached.
 
     With `refresh`, all are asked. Broken ones always are. Raises what `parse_addresses` raises.
     """
@@ -73,17 +73,18 @@ def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introd
             for label in pool.names:
                 entry = pool.describe(label)
                 kept[label] = Introduced(entry)
-                # A broken one is asked each time, until it is mended.
+                # A broken one is asked each time, until it is repaired.
                 if (digest := digests[label]) and "broken" not in entry:
                     _store(label, digest, entry)
     return [kept[address.label] for address in addresses]
 
 
 class _State:
-    """Digests of all that decides what a backend says of itself.
+    """Digests of everything that decides what a backend says of itself.
 
-    Its adapter's and the harness's source; the interpreter, and whatever is installed for it; the
-    environment, with the folders of its PATH, where compilers are; devices, cores and machine.
+    These are the sources of its adapter and of the harness, the interpreter and all that is
+    installed for it, the environment and the folders of its PATH (where compilers are), and the
+    machine with its devices and cores.
     """
 
     def __init__(self) -> None:
@@ -100,12 +101,12 @@ class _State:
         self._sources: dict[str, str | None] = {}
 
     def of(self, address: Address) -> str | None:
-        """Return the digest of a backend's state; None where it cannot be known from here."""
+        """Return the digest of a backend's state; None if it cannot be known from here."""
         if not address.is_here or address.label != address.id:
-            return None  # What another interpreter has, only that one can tell.
+            return None  # Another interpreter's packages are not known here.
         point = self._points[address.id]
         parts = point.module.split(".")
-        # Families use one another, so that the whole package counts.
+        # Families import one another, so the whole package counts.
         package = "embcheck.backends" if parts[:2] == ["embcheck", "backends"] else parts[0]
         if package not in self._sources:
             self._sources[package] = _source(package)
@@ -122,7 +123,7 @@ def _environment() -> Iterator[str]:
 
 
 def _installed() -> Iterator[str]:
-    """Name what is installed: the folders of distributions, which have a name and a version."""
+    """List what is installed: the folders of distributions, named by name and version."""
     for folder in sys.path:
         try:
             entries = sorted(os.scandir(folder or "."), key=lambda entry: entry.name)
@@ -150,7 +151,7 @@ def _changed(path: Path) -> str:
 
 
 def _source(package: str) -> str | None:
-    """Digest the Python files of a package or module, which is not imported; None if not found."""
+    """Digest the Python files of a package or module without importing it; None if not found."""
     spec = _spec(package)
     if spec is None:
         return None
@@ -167,7 +168,7 @@ def _source(package: str) -> str | None:
 
 
 def _spec(package: str) -> ModuleSpec | None:
-    """Find a package without importing those that it lies in, as `find_spec` would."""
+    """Find a package without importing its parents; `find_spec` would import them."""
     spec, path = None, None
     name = ""
     for part in package.split("."):
@@ -187,7 +188,7 @@ def _place(name: str) -> Path:
 
 
 def _load(name: str, digest: str) -> Introduced | None:
-    """Return what is kept of a backend; None if there is nothing of this state, or no entry."""
+    """Return a backend's cached entry; None if it is absent, invalid or of another state."""
     data = bytes_of(_place(name), most=MOST_BYTES)
     if data is None:
         return None
@@ -198,13 +199,13 @@ def _load(name: str, digest: str) -> Introduced | None:
         day, entry = datetime.fromisoformat(kept["asked"]).date(), dict(kept["entry"])
         return Introduced(_checked(entry, name), str(day))
     except (ValueError, TypeError, LookupError, RecursionError, Broken):
-        return None  # It is no entry of ours, or of an older embcheck: the backend is asked.
+        return None  # Not our entry, or of an older embcheck: ask the backend.
 
 
 def _checked(entry: dict[str, Any], name: str) -> Introduction:
-    """Return an entry in which each field is as a worker may send it; raises what tells of others.
+    """Return an entry, if each of its fields is as a worker may send it.
 
-    Raises Broken, ValueError, TypeError or LookupError.
+    Otherwise raises Broken, ValueError, TypeError or LookupError.
     """
     if set(entry) == {"id", "unavailable"} and entry["id"] == name:
         return {"id": name, "unavailable": text(entry["unavailable"], "the reason")}
@@ -216,7 +217,7 @@ def _checked(entry: dict[str, Any], name: str) -> Introduction:
 
 
 def _store(name: str, digest: str, entry: Introduction) -> None:
-    """Write an entry at once; if the cache is not writable, asking only takes longer."""
+    """Write an entry atomically; if the cache is not writable, do nothing."""
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     kept = json.dumps({"state": digest, "asked": asked, "entry": dict(entry)})
     place = _place(name)

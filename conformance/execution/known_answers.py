@@ -1,4 +1,4 @@
-"""What the reference has answered in a run, kept for the other backends that are asked the same."""
+"""The reference's answers in a run, kept for the other backends that get the same calls."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import numpy as np
 from embcheck.conformance.suite.model import CallSpec
 
 MOST_BYTES = 128 * 2**20
-"""Of all arrays that are kept: backends are some hundred cases apart, at most."""
+"""The most bytes of all kept arrays together. Backends are a few hundred cases apart at most."""
 
 Arrays = Mapping[str, np.ndarray]
 
 
 class KnownAnswers:
-    """The reference's answers to the calls of specs, the oldest of which are dropped.
+    """The reference's answers to the calls of specs; the oldest are dropped.
 
-    Any thread may ask.
+    It is safe to use from several threads.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = self._left = most
-        # An object's id is its own while the object is held.
+        # The key is the spec's id, which stays unique while the spec is kept.
         self._kept: OrderedDict[int, tuple[CallSpec, Arrays]] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, spec: CallSpec, ask: Callable[[], Arrays]) -> Arrays:
-        """Return what the reference answers to a spec's call; ask it if that is not known."""
+        """Return the reference's answer to a spec's call; call `ask` if it is not known."""
         with self._lock:
             known = self._kept.get(id(spec))
         if known is not None:
             return known[1]
-        arrays = dict(ask())  # Without the lock: other threads' answers do not wait for this one.
+        arrays = dict(ask())  # Without the lock, so that other threads do not wait for this answer.
         for array in arrays.values():
-            array.flags.writeable = False  # Who judges one backend must not change another's.
+            array.flags.writeable = False  # Shared by all backends: judging one must not change it.
         self._keep(spec, arrays)
         return arrays
 

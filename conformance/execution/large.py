@@ -1,4 +1,4 @@
-"""Ask for calls whose arrays are too large to travel: made in the worker, answered by places."""
+"""Large calls: the worker makes the arrays, and sends only some places of its answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from embcheck.conformance.suite.arrays import GeneratedArray
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 
 SECONDS = 600.0
-"""Time for one large call, in which the arrays are made too."""
+"""The time limit of one large call, including the making of its arrays."""
 _COPIES = 2
 """A library may copy each array once on the way in, and once on the way out."""
 _WORKING_BYTES = GIB
-"""For the library itself, and for what is computed on the way."""
+"""For the library itself and its intermediate results."""
 
 
 def memory_needed(spec: CallSpec, returns: Returns) -> int:

@@ -1,4 +1,4 @@
-"""Backends work side by side: while one compiles, the others answer the cases that come next."""
+"""Run backends side by side: while one compiles, the others answer the next cases."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.suite.model import Case
 
 DEPTH = 400
-"""How many cases a backend's first worker may be ahead of the one that is waited for."""
+"""How many cases a backend's first worker may be ahead of the results that were taken."""
 PATIENCE_SECONDS = 5.0
 """After this time, a backend that still has much to do gets a second worker, if a core is free."""
 LOOK_SECONDS = 1.0
 FREE_SHARE = 0.4
-"""The share of a core, over one look, that nothing on the machine uses. A backend and the harness
-wait for each other, so that two backends leave about a quarter of two cores idle."""
+"""A second worker starts only if at least this share of a core was idle over LOOK_SECONDS. A
+backend and the harness wait for each other, so two backends leave about a quarter of two cores
+idle."""
 MANY_CASES = 40
 LONG_SECONDS = 8.0
-"""The least work left, at the speed so far, for which a second worker imports the library again."""
+"""A second worker starts only if the cases left take this long at the speed so far, since it has to
+import the library again."""
 JOIN_SECONDS = 0.5
 COPIES = 2
 PAUSE_SECONDS = 0.01
@@ -33,10 +35,11 @@ RunCase = Callable[[Case, str, int], CaseResult]
 
 
 class Lookahead:
-    """Runs (case, backend) pairs, each backend in threads of its own, the first in their order.
+    """A run of (case, backend) pairs ahead of time, each backend in threads of its own.
 
     `run(case, backend, copy)` is called once for each pair, and never twice at once for the same
-    backend and copy; copy 1 is a second worker for a backend that takes long.
+    backend and copy. Copy 0 takes the cases in order. Copy 1, for a backend that takes long, is a
+    second worker that takes them from the end.
     """
 
     def __init__(self, pairs: Sequence[Pair], run: RunCase) -> None:
@@ -60,36 +63,36 @@ class Lookahead:
             thread.start()
 
     def result(self, case: Case, backend: str) -> CaseResult:
-        """Wait for what a case came to on a backend."""
+        """Wait for the result of a case on a backend; each result can be taken once."""
         future = self._results[case.id, backend]
-        # To be woken for each result would interrupt the threads that make them each time.
+        # It polls, since waking up for each result would interrupt the threads that make them.
         while not future.done():
             time.sleep(PAUSE_SECONDS)
         try:
             result = future.result()
         finally:
-            # Also for a case that raised: its place would be taken for good, until none is left.
+            # Also for a case that raised: otherwise its place would stay taken.
             self._room[backend].release()
-        del self._results[case.id, backend]  # Its arrays are not kept until the run's end.
+        del self._results[case.id, backend]  # Frees its arrays before the run ends.
         return result
 
     def stop(self) -> None:
-        """Let each thread end with the case that it is at."""
+        """Let each thread end after its current case."""
         self._stopped.set()
-        for room in self._room.values():  # A thread that waits for room has to notice it.
+        for room in self._room.values():  # Wakes threads that wait for room.
             room.release()
 
     def join(self) -> None:
-        """Wait, for a moment at most, for threads that were stopped."""
+        """Wait, for JOIN_SECONDS at most, for threads that were stopped."""
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in self._threads:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def _is_worth_a_copy(self, backend: str) -> bool:
-        """Wait until a core is free for a second worker; False if there is little left by then.
+        """Wait until a core is free for a second worker; False if few cases are left by then.
 
-        One backend looks at a time, or all would take the same core. One that may go no further
-        ahead needs no help.
+        One backend measures at a time, or several would count on the same core. A backend whose
+        first worker is idle, because it may go no further ahead, needs no second one.
         """
         waiting, pause = self._waiting[backend], PATIENCE_SECONDS
         all_of_them, started = len(waiting), time.monotonic()
@@ -106,16 +109,16 @@ class Lookahead:
         waiting = self._waiting[backend]
         if copy and not self._is_worth_a_copy(backend):
             return
-        # The second worker begins at the end: neighbours share exports, which are made once then.
+        # Neighbouring cases share exports. Taken from the end, each is made by one worker.
         take = waiting.pop if copy else waiting.popleft
         while waiting:
-            if not copy:  # The second worker is never ahead: it begins with what is last.
+            if not copy:  # The second takes the last cases, which need no room.
                 self._room[backend].acquire()
             if self._stopped.is_set():
                 return
             try:
                 case = take()
-            except IndexError:  # The other worker has just taken the last one.
+            except IndexError:  # The other worker has taken the last one.
                 return
             future = self._results[case.id, backend]
             self._at_work.add((backend, copy))
@@ -127,7 +130,7 @@ class Lookahead:
 
 
 def free_cores(stopped: threading.Event) -> float:
-    """Return how many cores nothing used while one looked, unless it is stopped meanwhile."""
+    """Return how many cores were idle over LOOK_SECONDS, or until `stopped` is set."""
     started, idle = time.monotonic(), psutil.cpu_times().idle
     stopped.wait(LOOK_SECONDS)
     return float((psutil.cpu_times().idle - idle) / max(time.monotonic() - started, 1e-3))

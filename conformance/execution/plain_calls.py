@@ -1,8 +1,9 @@
-"""Whether a refused call was asked at all: what an adapter never reads, its library was not given.
+"""Whether a refused call reached the library: options that the adapter never reads did not.
 
-An adapter may come to an option only after what is refused: a table of a dtype that the library
-lacks is converted first, say. So a plain call with the same options tells whether it is ever read.
-It tells so of invalid calls too. Their controls cannot, where the option makes the difference.
+A call may be refused before the adapter reads an option: a table of a dtype that the library lacks,
+say, is converted first. So a plain call with the same options, small and valid, shows whether the
+adapter ever reads it. Invalid calls need this too: their controls do not show it if the control
+lacks that option.
 """
 
 from __future__ import annotations
@@ -32,18 +33,19 @@ _SIZES = {"num_embeddings": ROWS, "embedding_dim": COLUMNS, "num_classes": ROWS}
 
 
 class PlainCalls:
-    """Asks a backend plain calls, each once, to know what its adapter never reads."""
+    """The plain calls of a backend, each made once, that show what its adapter never reads."""
 
     def __init__(self, backend: WorkerClient) -> None:
         self._backend = backend
         self._answers: dict[str, Answer] = {}
 
     def asked(self, call: Call, answer: Answer, spelling: str | None = None) -> Answer:
-        """Return the answer to a call; if it was refused without being asked, as not supported.
+        """Return the answer to a call, or NotSupported if the library was never given the call.
 
-        That is a refusal by the library, or by what stands before it, of a call of which the
-        adapter reads a part neither before the refusal nor in an answered plain call; or reads it
-        there, and then says that the plain call is not supported.
+        This replaces only refusals by the library, or by a stage before it, after which options or
+        inputs were still unread. They are replaced in two cases: the plain call is answered, and
+        the adapter does not read one of them there either; or the adapter reads one of them there,
+        and then says that the plain call is not supported.
         """
         if not isinstance(answer, Rejected) or answer.refuser is Refuser.ADAPTER:
             return answer
@@ -63,21 +65,21 @@ class PlainCalls:
 
     def _plain_answer(self, call: Call, spelling: str | None) -> Answer:
         plain = plain_call(call)
-        # What a plain call is made of: its arrays follow from these, so that they need no look.
+        # A plain call's arrays follow from these, so that they need not be part of the key.
         dtypes = {name: array.dtype.name for name, array in plain.inputs.items()}
         key = json.dumps([describe_call(plain), dtypes, spelling], sort_keys=True)
         if key not in self._answers:
             if self._backend.info.fresh_worker_after_bad_index:
-                self._backend.restart()  # The refused call may have had one.
+                self._backend.restart()  # The refused call may have had a bad index.
             self._answers[key] = self._backend.ask(plain, spelling=spelling)
         return self._answers[key]
 
 
 def plain_call(call: Call) -> Call:
-    """Return a small valid call that has the same inputs, options and observations.
+    """Return a small valid call with the same inputs by name, options and observations.
 
-    Its table is float32 and its indices have the call's dtype, if that is int32 or int64. Options
-    have the call's values where those are usual ones.
+    Its table is float32. Its indices have the call's dtype if that is int32 or int64, else int64.
+    An option keeps its value unless that is illegal or a size.
     """
     whole = call.inputs["indices"].dtype
     whole = whole if whole in (np.int32, np.int64) else np.dtype(np.int64)
@@ -99,7 +101,7 @@ def plain_call(call: Call) -> Call:
 
 
 def _usual(name: str, value: Any) -> Any:
-    """Return a legal value of an option: this one, or if it is illegal one that is no default."""
+    """Return a fitting size, a legal value as it is, or else a legal one that is no default."""
     if name in _SIZES:
         return value if value in (None, -1) else _SIZES[name]
     option = OPTIONS.get(name)

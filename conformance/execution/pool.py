@@ -1,4 +1,4 @@
-"""The workers of a run: one a backend, started together, closed together."""
+"""The worker processes of a run: started side by side, closed together."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from embcheck.conformance.execution.run_case import CaseRunner
 
 REFERENCE = "numpy-reference"
 FRESH = -1
-"""The copy of a backend's worker that cases are tried on again, each in a fresh process."""
+"""The copy of a backend's worker in which failed cases are tried again, each in a fresh process."""
 AT_ONCE = max(4, os.cpu_count() or 1)
-"""How many workers start side by side: importing a library takes a core and much memory."""
+"""How many workers start at the same time: importing a library takes a core and much memory."""
 
 
 def describe_backend(
@@ -29,8 +29,8 @@ def describe_backend(
 ) -> Mapping[str, Any]:
     """Describe a backend for a run's header: its info, or why there is none.
 
-    Its id is the label that it was asked for by; where that is not the adapter's own, `adapter`
-    says whose it is.
+    `id` is the label that the backend was asked for by. If the adapter has another id, `adapter` is
+    that id.
     """
     if isinstance(started, BackendUnavailable):
         return {"id": name, "unavailable": str(started)}
@@ -43,11 +43,11 @@ def describe_backend(
 
 
 class BackendPool:
-    """Holds workers for each backend, started when they are needed, and one for the reference.
+    """The workers of each backend, started when first needed, and one worker for the reference.
 
-    `texts` are addresses, `names` their labels. Raises UnknownBackend for an id that no
-    distribution announces, BadAddress for another mistake. The backends' workers have an
-    environment besides their own; the reference, which answers for the contract, has not.
+    `texts` are addresses, `names` their labels. The variables in `environment` are set for the
+    backends' workers, but not for the reference, which answers for the contract. Raises
+    UnknownBackend for an id that no distribution announces, and BadAddress for any other mistake.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class BackendPool:
     def launch(self, crashing: Collection[str] = ()) -> None:
         """Begin to start the first workers, without waiting for them.
 
-        Of the `crashing`, which are known to die of some cases, a library is imported once, in what
-        all workers are forked from.
+        A backend in `crashing`, which some cases are known to crash, gets a fork server instead:
+        that imports the library once, and all of the backend's workers are forked from it.
         """
         for name in self.names[:AT_ONCE]:
             client = self._clients[name, 0]
@@ -87,17 +87,18 @@ class BackendPool:
     def start(self, crashing: Collection[str] = ()) -> None:
         """Start a worker of each backend, a few at once; remember why one cannot start.
 
-        Those that were started before, or could not be, are left alone.
-        Those of the `crashing`, which are known to die of some cases, are replaced without a wait.
+        Workers that are already started stay, and a backend that could not start is not tried
+        again. A backend in `crashing`, which some cases are known to crash, also gets a fork
+        server, so that a dead worker is replaced without another import.
         """
         with ThreadPoolExecutor(AT_ONCE) as executor:
             try:
                 list(executor.map(self._start, self.names))
-            except BaseException:  # Ctrl-C, say: nobody waits for libraries that are imported.
+            except BaseException:  # Ctrl-C, for example: do not wait for imports to finish.
                 self.stop()
                 raise
         for name in crashing:
-            if name not in self._problems:  # Only one that runs has said that it survives a fork.
+            if name not in self._problems:  # Whether it survives a fork is known once it runs.
                 self._clients[name, 0].start_fork_server()
 
     def _start(self, name: str) -> None:
@@ -118,13 +119,13 @@ class BackendPool:
         return self._clients[name, 0].info
 
     def runner(self, name: str, copy: int = 0) -> CaseRunner:
-        """Return what runs a case on a backend, on the first or another copy of its worker."""
+        """Return a runner for cases on a backend, in the first or another copy of its worker."""
         client = self._clients[name, copy]
         client.restart_if_short_of_room()
         return CaseRunner(client, self._reference, self._known)
 
     def fresh_runner(self, name: str) -> CaseRunner:
-        """Return what runs a case in a worker that was asked nothing before."""
+        """Return a runner for cases in a worker that has answered no request before."""
         client = self._clients[name, FRESH]
         client.restart()
         return CaseRunner(client, self._reference, self._known)
@@ -134,11 +135,11 @@ class BackendPool:
         return describe_backend(name, self.problem(name) or self._clients[name, 0])
 
     def origin(self, name: str) -> list[dict[str, Any]]:
-        """Return what `WorkerClient.origin` says of a backend that runs."""
+        """Return `WorkerClient.origin` of a backend that runs."""
         return self._clients[name, 0].origin()
 
     def complaints(self) -> list[str]:
-        """Say which workers sent what was not asked for, and were replaced."""
+        """List the backends of which a worker was replaced as spoilt, with the first reason."""
         said: dict[str, list[str]] = {}
         for (name, _), client in self._clients.items():
             said.setdefault(name, []).extend(client.complaints)
@@ -147,14 +148,14 @@ class BackendPool:
         ]
 
     def stop(self) -> None:
-        """Kill all workers for good, whatever they are at."""
+        """Kill all workers for good, also in the middle of a request."""
         for client in self._all:
             client.stop()
 
     def close(self) -> None:
         """End all workers."""
         try:
-            for client in self._all:  # All first, so that they end side by side.
+            for client in self._all:  # First all hang up, so that they end side by side.
                 client.hang_up()
             for client in self._all:
                 client.close()

@@ -1,4 +1,4 @@
-"""How many threads and which vector instructions a worker has, and how it is given fewer."""
+"""The number of threads and the vector instructions of a worker, and how to limit them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ THREAD_VARIABLES = (
     *("PJRT_NPROC", "TF_NUM_INTRAOP_THREADS"),
 )
 _EXACTLY = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE"}
-"""Or MKL, and PyTorch with it, has no more threads than there are cores."""
+"""Otherwise MKL, and so PyTorch, uses no more threads than there are cores."""
 
 _NUMPY_AVX2 = ("X86_V3", "AVX2", "FMA3", "F16C", "AVX")
 _NUMPY_AVX512 = (
@@ -42,22 +42,23 @@ _LIMITS = {
     },
     "avx512": {"ATEN_CPU_CAPABILITY": "avx512"},
 }
-"""What libraries read: PyTorch and Inductor, MKL, NumPy, oneDNN, OpenBLAS, XLA."""
+"""The variables that limit each library: PyTorch and Inductor, MKL, NumPy, oneDNN, OpenBLAS,
+XLA."""
 
 
 class NoSuchInstructions(Exception):
-    """The machine does not have a set of instructions; says which it has."""
+    """The machine lacks a set of instructions; the message says which it has."""
 
 
 def limits_of_machine() -> tuple[str, ...]:
-    """Return the sets that workers on this machine can be limited to."""
+    """Return the sets of instructions that workers on this machine can be limited to."""
     return tuple(name for name in machine_instructions() if name in _LIMITS)
 
 
 def processor_environment(threads: int | None, instructions: str | None) -> dict[str, str]:
-    """Return the environment of workers that are to have so many threads and these instructions.
+    """Return the variables that limit workers to a number of threads and a set of instructions.
 
-    Raises NoSuchInstructions.
+    None sets no limit. Raises NoSuchInstructions.
     """
     found: dict[str, str] = {}
     if threads is not None:
@@ -74,7 +75,7 @@ def processor_environment(threads: int | None, instructions: str | None) -> dict
 
 
 def _limits(instructions: str) -> dict[str, str]:
-    """Return what limits libraries to a set, beside what the caller already says to XLA."""
+    """Return the variables that limit libraries to a set; XLA_FLAGS keeps the caller's flags."""
     limits = dict(_LIMITS.get(instructions, {}))
     # XLA reads all of its flags from one variable, in which the caller's must stay.
     flags = os.environ.get("XLA_FLAGS")
@@ -84,10 +85,10 @@ def _limits(instructions: str) -> dict[str, str]:
 
 
 def confine_to_cores(environment: Mapping[str, str] = os.environ) -> None:
-    """Confine this process to as many cores as it is to have threads, if there are as many.
+    """Confine this process to as many cores as it is to have threads, or to all if there are fewer.
 
-    Pools that read no variable have a thread for each core that the process may use. Which cores
-    follows from the process's number, or all workers would share the first ones.
+    Some thread pools read no variable, and have a thread for each core that the process may use.
+    The process id decides which cores are used, or all workers would share the first ones.
     """
     threads = int(environment.get(THREADS, "0"))
     if threads and hasattr(os, "sched_setaffinity"):
@@ -97,9 +98,9 @@ def confine_to_cores(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def with_processor(info: BackendInfo) -> BackendInfo:
-    """Return an info that says which threads and instructions the worker has, as the library does.
+    """Return an info with the worker's number of threads and set of instructions.
 
-    Where it says nothing, with what the environment and the machine give it.
+    They are what the library reports, or else what the environment and the machine give.
     """
     return replace(
         info,
@@ -109,7 +110,7 @@ def with_processor(info: BackendInfo) -> BackendInfo:
 
 
 def _threads() -> int:
-    # OpenMP takes a list too, with a number for each level of nesting; the first is the outermost.
+    # OpenMP also takes a list with a number for each nesting level, the outermost first.
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(said) if said.isdecimal() and int(said) else _cores()
 

@@ -1,4 +1,4 @@
-"""What can be told of a backend without running the suite: its info, its adapter's own words."""
+"""A backend's profile: what is known of it without running the suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embcheck.conformance.suite.load import load_spec, spec_files
 
 @dataclass(frozen=True)
 class ExplainedCases:
-    """A known deviation, and the cases that it names, of those that the backend is asked."""
+    """A known deviation, and those of its cases whose needs the backend declares."""
 
     deviation: Deviation
     cases: frozenset[str]
@@ -32,17 +32,17 @@ class BackendProfile:
 
 
 def profile(pool: BackendPool, name: str) -> BackendProfile:
-    """Describe a backend that runs; raises SpecError where its deviations are wrong."""
+    """Describe a backend that runs; raises SpecError if its file of deviations is invalid."""
     origin = pool.origin(name)[0]
     info = pool.info(name)
-    # Beside the file that the worker names: the interpreter may be another, with other files.
+    # Beside the worker's own file: its interpreter may be another one, with other files.
     entries = load_deviations_beside(Path(origin["file"]), info.id)
     words = inspect.cleandoc(origin["doc"] or "")
     return BackendProfile(pool.describe(name), words, explained(info, entries))
 
 
 def explained(info: BackendInfo, entries: Iterable[Deviation]) -> tuple[ExplainedCases, ...]:
-    """Return the cases that each entry names, of those whose needs the backend declares."""
+    """Return each entry with those of its cases whose needs the backend declares."""
     cases = [
         case.id
         for path in spec_files()

@@ -1,4 +1,4 @@
-"""Run one case on one backend: ask, ask the control, judge."""
+"""Run one case on one backend: make the call and its control, and judge the answers."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from embcheck.conformance.suite.model import (
 from embcheck.conformance.suite.real_data import Missing
 
 MESSAGE = 10_000
-"""The most characters of what is said of a verdict, which may quote several messages."""
+"""The most characters of a verdict's message, which may quote several messages."""
 WORKER_BYTES = 2 * GIB
-"""What a library and its runtime may take beside the arrays of a large call."""
+"""How much memory a library and its runtime may take besides the arrays of a large call."""
 
 
 class ReferenceFailed(Exception):
@@ -54,11 +54,11 @@ class ReferenceFailed(Exception):
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A verdict, and how long it took, in seconds: all of it, and the backend's own share.
+    """A verdict, with the seconds that the case took in all, and in the backend.
 
-    `helped` is what the adapter said that it did of the call itself. `respelled` is the verdict on
-    another spelling, where a known deviation says that it conforms. `described` is what came, as
-    records show it, once that has taken the place of the verdict's arrays.
+    `helped` is what the adapter declared that it did for the library. `respelled` is the verdict on
+    another spelling, if a known deviation says that the case passes with it. `described` has the
+    observed arrays in the form of records; the verdict's own arrays are then dropped.
     """
 
     verdict: Verdict
@@ -70,9 +70,9 @@ class CaseResult:
 
 
 class CaseRunner:
-    """Runs cases on one backend, with a reference to ask where a case has no literal values.
+    """A runner of cases on one backend; the reference is asked if a case states no literal values.
 
-    `known` are answers of the reference that other runners have asked for, or may want.
+    `known` keeps the reference's answers, and is shared with other runners.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class CaseRunner:
         self._may_be_unsafe = False
 
     def run(self, case: Case, spelling: str | None = None) -> CaseResult:
-        """Run a case; every ending is a verdict, the harness's own fault included.
+        """Run a case; any ending becomes a verdict, even a fault of the harness.
 
-        By one of the adapter's other spellings, where that is given.
+        `spelling` selects one of the adapter's other spellings.
         """
         started = time.perf_counter()
         self._backend_seconds, self._helped, self._spelling = 0.0, {}, spelling
@@ -113,7 +113,7 @@ class CaseRunner:
         lack = next(filter(None, lacks), None)
         if lack is not None and case.spec.operation.is_quantized:
             return Verdict(Outcome.UNSUPPORTED, message=lack)
-        try:  # Also what is not declared is asked, so that a declaration that lacks it is noticed.
+        try:  # Undeclared capabilities are tried too, to find those that work.
             verdict = self._judge_large(case) if case.large else self._judge(case)
         except Missing as reason:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
@@ -123,7 +123,7 @@ class CaseRunner:
     def _restart_if_unsafe(self, case: Case) -> None:
         """Replace a worker whose memory a call from outside the contract may have corrupted.
 
-        Not if the library was not given the call, nor if the worker is new since.
+        Not needed if the library was not given the call, or if the worker was replaced since.
         """
         is_outside = case.level in (Level.DOMAIN, Level.IMPLEMENTATION_DEFINED)
         is_unsafe = self._may_be_unsafe and self._backend.info.fresh_worker_after_bad_index
@@ -158,7 +158,7 @@ class CaseRunner:
     def _control(self, case: Case, rejects: Rejects) -> Verdict:
         is_unsafe = self._may_be_unsafe
         verdict = self._judge_returns(rejects.control, case, rejects.control_returns)
-        self._may_be_unsafe = is_unsafe  # A control is valid.
+        self._may_be_unsafe = is_unsafe  # A control is valid, and so corrupts nothing.
         return verdict
 
     def _judge_returns(self, spec: CallSpec, case: Case, returns: Returns) -> Verdict:
@@ -172,18 +172,18 @@ class CaseRunner:
         )
 
     def _judge_steps(self, case: Case, steps: tuple[SequenceStep, ...]) -> Verdict:
-        """Ask all steps, up to one that ends the process, and judge them as one."""
+        """Ask the steps in order, up to one that cannot be judged, and join their verdicts."""
         verdicts: list[tuple[str, Verdict]] = []
         for step in steps:
             verdict = self._judge_returns(step.spec, case, step.returns)
             verdicts.append((step.label, verdict))
-            # The next worker has not seen the steps so far, which are asked of one process.
+            # All steps belong to one process: a new worker has not seen the earlier ones.
             if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED, Outcome.OBSERVED):
                 break
         return joined(verdicts, len(steps))
 
     def _judge_large(self, case: Case) -> Verdict:
-        """Have the worker make the arrays of a large call, where there is memory for them."""
+        """Judge a large call, whose arrays the worker makes; not-run if memory is short."""
         returns = case.expectation
         assert isinstance(returns, Returns)  # noqa: S101  (specs of large cases are held to that)
         needed, free = memory_needed(case.spec, returns), psutil.virtual_memory().available
@@ -201,7 +201,7 @@ class CaseRunner:
         return self._plain_calls.asked(call, answer, self._spelling)
 
     def _note(self, answer: Answer) -> Answer:
-        """Note how long an answer took, what the adapter did for it, and if the library saw it."""
+        """Note an answer's time and the adapter's help, and whether the library may have run."""
         self._backend_seconds += getattr(answer, "seconds", 0.0)
         self._may_be_unsafe |= not isinstance(answer, NotSupported)
         if isinstance(answer, Answered):
@@ -214,10 +214,10 @@ class CaseRunner:
 
 
 def wanted_by_reference(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:
-    """Return what the reference wants of a call; raises ReferenceFailed if it does not answer."""
+    """Return the expected arrays of a call; raises ReferenceFailed without an answer."""
     wanted: Mapping[str, np.ndarray] = {}
     if call.operation.is_quantized:
-        # The bound allows what a scheme loses: what is wanted is the table itself.
+        # The expected answer is the table itself: the bound allows for the scheme's loss.
         wanted, call = {Observation.STORED_WEIGHT: call.inputs["weight"]}, call.of_floats()
     answer = reference.ask(call)
     if not isinstance(answer, Answered):
@@ -226,7 +226,7 @@ def wanted_by_reference(reference: WorkerClient, call: Call) -> Mapping[str, np.
 
 
 def _not_declared(verdict: Verdict, lack: str) -> Verdict:
-    """Count what a backend does not declare as unsupported, and say so if it works."""
+    """Turn the verdict on an undeclared capability into `unsupported`; say if it passed."""
     if verdict.outcome is Outcome.PASSED:
         lack += "; in this case it works all the same"
     return Verdict(Outcome.UNSUPPORTED, message=lack)

@@ -1,4 +1,4 @@
-"""Whether arrays are the same: element by element, or to the bit."""
+"""Comparison of arrays: element by element, or bit by bit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 
 Signs = Literal["all", "negative", "none"]
-"""Of which zeros the sign counts: of all, of those that are stated as -0.0, or of none."""
+"""For which zeros the sign counts: for all, for those that are stated as -0.0, or for none."""
 
 
 def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
-    """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
+    """Compare elementwise; NaN equals NaN, and 0.0 differs from -0.0 if `signs` says so."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     if same_bits(got, wanted):
         return np.ones(wanted.shape, bool)
@@ -27,12 +27,12 @@ def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
 
 
 def same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether two arrays are alike to the bit, which is soon told."""
-    if got is wanted:  # Such as an input that a worker found to be what came.
+    """Whether two arrays are equal bit by bit. A fast check: False if not both are in C order."""
+    if got is wanted:  # Such as an input that a worker reported as unchanged.
         return True
     if got.dtype != wanted.dtype or got.shape != wanted.shape:
         return False
     if not (got.flags.c_contiguous and wanted.flags.c_contiguous):
         return False
-    word = np.uint64 if got.nbytes % 8 == 0 else np.uint8  # Fewer elements are sooner compared.
+    word = np.uint64 if got.nbytes % 8 == 0 else np.uint8  # Fewer elements are compared faster.
     return bool((got.reshape(-1).view(word) == wanted.reshape(-1).view(word)).all())

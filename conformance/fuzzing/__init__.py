@@ -1,1 +1,1 @@
-"""Differential fuzzing: generated calls, a backend beside the reference, findings as cases."""
+"""Differential fuzzing: generated calls to a backend and the reference; findings become cases."""

@@ -52,7 +52,7 @@ OBSERVATIONS = frozenset(Observation) - {
 _SHAPES = ((1,), (2,), (5,), (), (2, 2), (3, 1), (0,), (2, 0), (0, 3), (2, 1, 2), (1, 3, 2))
 _COLUMNS = (1, 2, 3, 4, 5, 8, 17, 0)
 _LONG = (30, 64, 200)
-"""Entries of a bag, or of the indices, where numbers come from a seed."""
+"""Entries of a bag, or indices of a lookup, if numbers come from a seed."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _call(
     long: bool,
 ) -> Call:
     operation = draw(st.sampled_from(operations))
-    # The False come first, and are more: calls shrink to what is not long, and few are.
+    # False comes first, so that calls shrink to short ones, and often, so that few are long.
     is_long = long and draw(st.sampled_from((False, False, False, True)))
     is_extreme = extreme and not is_long and draw(st.sampled_from((False, False, False, True)))
     elements: Elements = Drawn(draw, extreme=is_extreme)
@@ -171,7 +171,7 @@ def _bag_sizes(making: _Making) -> tuple[int, ...]:
 
 def _options(making: _Making, rows: int, columns: int) -> Options:
     """Draw options of the operation; others keep their default."""
-    # A row with NaN, or without columns, has no norm that is documented.
+    # A row with NaN, or without columns, has no documented norm.
     has_norms = making.is_finite and columns
     left_out = {"mode", "padding_idx", *(() if has_norms else ("max_norm", "norm_type"))}
     optional: dict[str, st.SearchStrategy[Any]] = {
@@ -201,11 +201,11 @@ def without_conflicts(options: Options) -> Options:
 
 
 def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, columns: int) -> None:
-    """Give the call a weight, or say how large a fresh module's is."""
+    """Add a weight to the inputs, or the size of a fresh module's weight to the options."""
     dtype = making.pick(WEIGHT_DTYPES)
     if making.operation.is_fresh:
         options |= {"num_embeddings": rows, "embedding_dim": columns}
-        # The default stands in no options, so that the plainest call has none.
+        # The default is left out, so that the plainest call has no dtype.
         if dtype != np.float32:
             options["dtype"] = dtype.name
         return
@@ -228,7 +228,7 @@ def _add_bags(
     else:
         ends = np.cumsum((0, *sizes))
         has_last = bool(read_option(options, "include_last_offset"))
-        # Indices behind the last bag: only with a last offset, or without bags, are they in none.
+        # Indices behind the last bag, which only a last offset, or no bags at all, make possible.
         spare = making.pick((0, 0, 0, 1, 3)) if rows and (has_last or not sizes) else 0
         inputs["indices"] = making.elements.integers((int(ends[-1]) + spare,), rows)
         inputs["offsets"] = (ends if has_last else ends[:-1]).astype(dtype)
@@ -250,7 +250,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     """Draw a group of observations that the call can answer."""
     has_memory = "weight" in inputs and inputs["weight"].size
     operation = making.operation
-    # By name what makes an observation comparable; see the module's docstring for why.
+    # The conditions under which observations are comparable; the module's docstring says why.
     trains = not (operation.is_pretrained and read_option(options, "freeze"))
     shortens = read_option(options, "max_norm") is not None
     is_clear = trains and not (shortens and read_option(options, "mode") == "max")
@@ -281,7 +281,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     }
     factors = {Observation.GRAD_PER_SAMPLE_WEIGHTS: has_factors}
     groups: list[dict[Observation, Any]] = [effects, gradients, earlier_use, factors]
-    # A step changes the weight, so that two steps in one call would not start from the same.
+    # A step changes the weight, so two steps in one call would not start from the same weight.
     groups += [{name: holds} for name, holds in training.items()]
     askable = [
         [name for name, holds in group.items() if holds and name in making.observe]

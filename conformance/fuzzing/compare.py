@@ -1,8 +1,8 @@
-"""Compare a backend's answer with the reference's.
+"""The comparison of a backend's answer with the reference's.
 
-The reference adds up in float64 and rounds once, so that its answer is the correctly rounded one;
-the bounds of `execution.judging.bounds` hold around it. They do not hold between two backends: each
-of them may be as far away, on either side.
+The reference adds up in float64 and rounds once, so its answer is correctly rounded, and the bounds
+of `execution.judging.bounds` hold around it. They do not hold between two backends, since each may
+be off by the bound in another direction.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Divergence:
     """The kind of a failure; or `crashed`, `timed-out` or `errored`."""
     message: str
     observation: str | None = None
-    """What differs, where both answered."""
+    """What differs, if both answered."""
 
 
 def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
@@ -71,14 +71,14 @@ def was_not_asked(reference: Answer, answer: Answer) -> bool:
 def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None:
     """Return the function call that is equivalent to a fresh module, on the weight that it drew.
 
-    None after a step of training, when the module's weight is no longer the one that it drew.
+    None for other operations, and after a training step, which changes the weight that was drawn.
     """
     if not call.operation.is_fresh or call.wants(*TRAINING_OBSERVATIONS):
         return None
     function = call.operation.function
     options = taken_by(function, call.options)
-    # The weight after the call, which is the drawn one as long as nothing trains it: `max_norm`
-    # shortens rows to a norm that they then keep.
+    # The weight after the call stands for the drawn one, since nothing trains it. Rows that
+    # `max_norm` has shortened keep their norm when they are shortened again.
     inputs = {**call.inputs, "weight": answered["weight_after"].copy()}
     observe = tuple(name for name in call.observe if name != Observation.TRAINABLE)
     return replace(call, operation=function, inputs=inputs, options=options, observe=observe)

@@ -1,4 +1,4 @@
-"""Find the smallest change of a refused call that backend and reference both answer."""
+"""The search for a control: the smallest change of a refused call that both sides answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embcheck.conformance.fuzzing.traits import rows_of
 Repair = Callable[[Call], Call]
 
 MAX_REPAIRS = 3
-"""Each is tried with each other one, so that more of them would cost thousands of calls."""
+"""The most repairs of one call. All combinations are tried; more would cost thousands of calls."""
 
 
 def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None:
@@ -42,7 +42,7 @@ def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None
 
 def _repairs(call: Call) -> Iterator[Repair]:
     """List the possible repairs, each of which a spec can express."""
-    # The order counts: of equally many repairs, the first that are answered are taken.
+    # The order matters: among equally many repairs, the first that are answered are taken.
     yield _clip_indices
     yield _as_int64("indices")
     for name in call.options:
@@ -85,7 +85,7 @@ def _plain_option(name: str) -> Repair:
 
 def _enough_classes(call: Call) -> Call:
     classes = int(call.inputs["indices"].max(initial=0)) + 1
-    # An index may be 2**62, and a row of as many classes fits nowhere.
+    # An index may be 2**62, and a row of as many classes fits in no memory.
     return with_options(call, num_classes=max(1, min(classes, 100)))
 
 

@@ -1,4 +1,4 @@
-"""Make a call on a backend and on the reference, and count the results."""
+"""Calls made on a backend and on the reference, and counts of the results."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _COSTS = {Crashed: 5, TimedOut: 50}
 """The cost of a crash or a time-out, in answered calls: a new worker, and perhaps waiting."""
 
 MOST_KEPT_BYTES = 100_000
-"""Of a call's arrays, whose exchange is kept; larger calls are asked again."""
+"""The most bytes of a call's arrays for its result to be kept; larger calls are asked again."""
 MOST_REMEMBERED = 256
-"""Earlier calls of a worker that are kept, since they may affect its answers."""
+"""The most earlier calls of a worker that are kept; they may affect its later answers."""
 
 
 class NoReferenceAnswer(Exception):
@@ -94,7 +94,7 @@ def _ending(exchange: DuelResult) -> str:
 
 
 class Duel:
-    """Asks a backend and the reference; a small call that repeats is asked once."""
+    """A backend and the reference, which are asked the same calls; small ones are asked once."""
 
     def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
         self.backend = backend
@@ -114,14 +114,14 @@ class Duel:
     def ask(self, question: Question) -> DuelResult:
         """Ask a call; one that needs an undeclared capability counts as not supported."""
         call = call_of(question)
-        # Not between calls that are asked in order: what is left of the first is their subject.
+        # Not in `ask_in_order`: what earlier calls leave behind is what a sequence tests.
         self.backend.restart_if_short_of_room()
         if sum(array.nbytes for array in call.inputs.values()) > MOST_KEPT_BYTES:
             return self._count(self._ask(question, call))
         key = fingerprint(call)
         if key not in self._known:
             self._known[key] = self._count(self._ask(question, call))
-        # Two sketches may be one call: what comes back is about the one that was asked.
+        # Two sketches may make the same call; the result must name the one that was asked.
         return replace(self._known[key], question=question)
 
     def ask_in_order(self, questions: Iterable[Question]) -> Iterator[DuelResult]:
@@ -136,7 +136,7 @@ class Duel:
         return DuelResult(question, call, answer, answer, None)
 
     def answer_owed(self, call: Call) -> Answer:
-        """Ask the reference; of a stored table, what the table itself gives, which is bounded."""
+        """Ask the reference; a call on a stored table is asked on the table of floats."""
         return self.reference.ask(call.of_floats())
 
     def _count(self, exchange: DuelResult) -> DuelResult:
@@ -148,18 +148,18 @@ class Duel:
         ours = self.answer_owed(call)
         if not isinstance(ours, (Answered, Rejected)):
             raise NoReferenceAnswer(f"the reference did not answer {describe_call(call)}: {ours}")
-        # The reference is asked first: where it fails, nothing that the backend says can be judged.
+        # The reference is asked first: if it fails, the backend's answer cannot be judged.
         lack = self.backend.info.lacks(call)
         theirs = NotSupported(lack) if lack else self._ask_backend(question, call)
         self.cost += _COSTS.get(type(theirs), 0)
-        # As a run of the suite does: later departures would be this call's.
+        # As in a run of the suite: this call could cause later departures.
         if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
             self.backend.restart()
         return DuelResult(question, call, ours, theirs, self._compare(call, ours, theirs))
 
     def _ask_backend(self, question: Question, call: Call) -> Answer:
         """Ask the backend, and remember it while this worker lives."""
-        # Another process knows nothing of the calls that the one before was asked.
+        # A new process has no state from the calls of the one before.
         if self.backend.pid is None or self.backend.pid != self._worker:
             self._asked.clear()
         self._asked.append(question)
@@ -197,7 +197,7 @@ def fingerprint(call: Call) -> bytes:
     """Return a key of everything that is sent to a worker."""
     digest = hashlib.sha256(json.dumps(describe_call(call), sort_keys=True).encode())
     for name, array in sorted(call.inputs.items()):
-        # Where it lies counts: the same numbers in another layout are another call.
+        # The layout counts: the same numbers in another memory layout are another call.
         head = (name, array.dtype.name, array.shape, memory_of(array))
         digest.update(repr(head).encode() + array.tobytes())
     return digest.digest()

@@ -17,11 +17,11 @@ INDEX_DTYPES = tuple(map(np.dtype, ("int64", "int32")))
 PLAIN = (0.0, 1.0, -1.0, 2.0, 0.5, -0.0, 3.0, -2.5, 0.1, -1 / 3, 7.0, 1e-3)
 """Values whose sums stay far from the ends of every dtype."""
 EXTREME = (np.nan, np.inf, -np.inf, 60000.0, 6e-8)
-"""Not finite, the top and the bottom of float16."""
+"""Values that are not finite, and the top and the bottom of float16."""
 
 
 class Elements(Protocol):
-    """Fills the arrays of one call."""
+    """A source of numbers for the arrays of one call."""
 
     def integers(self, shape: tuple[int, ...], below: int) -> np.ndarray:
         """Return integers from 0 to `below` - 1."""
@@ -31,11 +31,11 @@ class Elements(Protocol):
 
 
 class Drawn:
-    """Draws each number; with `extreme` now and then one that is not finite, or nearly so."""
+    """A source that draws each number, with `extreme` sometimes one of EXTREME."""
 
     def __init__(self, draw: st.DrawFn, *, extreme: bool) -> None:
         self._draw = draw
-        # Five of 41: where most numbers are extreme, most answers are NaN.
+        # Five of 41 are extreme: with many more, most answers would be NaN.
         self._values = st.sampled_from(PLAIN * 3 + EXTREME if extreme else PLAIN)
 
     def integers(self, shape: tuple[int, ...], below: int) -> np.ndarray:
@@ -52,7 +52,7 @@ class Drawn:
 
 
 class Seeded:
-    """Makes all numbers from one seed: normally distributed ones, and uniform integers."""
+    """A source of numbers from one seed: normally distributed ones, and uniform integers."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)

@@ -44,7 +44,7 @@ class FuzzFinding:
         return self.related.deviation is None
 
     def describe(self, root: Path) -> dict[str, Any]:
-        """Describe the finding as plain JSON data, its file from a folder on."""
+        """Describe the finding as plain JSON data; its file is relative to `root`."""
         signature, known = self.signature, self.related
         return {
             "title": str(signature),
@@ -78,7 +78,7 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
         return FuzzFinding(signature, message, call, known, None, problem)
     refused = isinstance(exchange.ours, Rejected)
     if refused and signature.after:
-        # A step of a sequence says what comes, and cannot say that nothing may.
+        # A step of a sequence states an answer, and cannot state a refusal.
         problem = "not written: a spec has no refusal after other calls"
         return FuzzFinding(signature, message, call, known, None, problem)
     control = None
@@ -106,7 +106,7 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
 def _control(duel: Duel, exchange: DuelResult) -> Control | None:
     """Return the nearest question that both answer alike; a sketch leaves its bad index out."""
     question = exchange.question
-    # A sketch's only mistake is its bad index, and stays a sketch without it.
+    # A sketch's only mistake is its bad index. Without that, the control is a sketch too.
     if isinstance(question, Sketch) and question.bad is not None:
         question = replace(question, bad=None, observe=())
         answered = duel.ask(question)
@@ -131,7 +131,7 @@ def _name(signature: Signature) -> str:
 def _observations(exchange: DuelResult) -> list[tuple[str, ...]]:
     """List the observations of the written case: the one that differs, or all of the call's."""
     found = exchange.signature.observation
-    # A case expects an observation, and the inputs are looked at in every one.
+    # A case must expect an observation. The inputs are checked in every case.
     if found in (None, Observation.INPUTS_AFTER):
         found = Observation.OUTPUT
     everything = tuple(str(n) for n in exchange.call.observe if n != Observation.INPUTS_AFTER)
@@ -140,7 +140,7 @@ def _observations(exchange: DuelResult) -> list[tuple[str, ...]]:
 
 def _reproduce(duel: Duel, path: Path, signature: Signature) -> str:
     """Run a written spec on a fresh worker; say what happened if it differs from the finding."""
-    # As `embcheck run` would: from the file, by a process that was asked nothing.
+    # As `embcheck run` would: from the file, in a process that was asked nothing before.
     (case,) = load_spec(path).cases
     duel.backend.restart()
     verdict = CaseRunner(duel.backend, duel.reference).run(case).verdict

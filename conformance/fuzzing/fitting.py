@@ -1,8 +1,7 @@
-"""Shrink the sketch of a large call: make it plainer, then each size as small as still departs.
+"""The search for the smallest sketch that still departs: plainer, and then with smaller sizes.
 
-Sizes are found by bisection: the size found departs, and one less does not, unless the departure
-comes and goes with the size. A size remains in the finding only if the departure needs it: a call
-with few rows or bags must not depart.
+Sizes are found by bisection. The size found departs, and one less does not, unless the departure
+comes and goes with the size. A size remains in the finding only if the departure needs it.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from embcheck.conformance.fuzzing.sizes import LADDER, USUAL
 from embcheck.conformance.fuzzing.sketch import Sketch
 
 _ORDER = ("columns", "bags", "entries", "positions", "rows")
-"""In which sizes are made smaller."""
+"""The order in which sizes are made smaller."""
 
 
 def fitted(duel: Duel, exchange: DuelResult, cost: int) -> tuple[DuelResult, Signature]:
     """Return the smallest exchange found with the same departure, and its signature."""
-    # Until neither step changes anything: a shorter call may depart without an option it needed.
+    # Until neither step changes anything: a shorter call may no longer need an option to depart.
     fitting = _Fitting(duel, exchange, duel.cost + cost)
     before = None
     while before != fitting.sketch:
@@ -59,9 +58,9 @@ class _Fitting:
                 self._bisect(axis)
 
     def try_ladder(self) -> None:
-        """Try the usual thresholds below the longest axis: a departure may come and go with it."""
+        """Try smaller thresholds of the longest axis: a departure may come and go with the size."""
         axis = max(self.sketch.axes, key=lambda name: int(getattr(self.sketch, name)))
-        # Ascending, so that the first size which departs lies beside one that does not.
+        # Ascending, so that the size before the first one that departs does not depart.
         below = 1
         for size in (*range(USUAL, LADDER[0]), *LADDER):
             if size >= getattr(self.sketch, axis):
@@ -72,8 +71,8 @@ class _Fitting:
             below = size
 
     def _bisect(self, axis: str) -> None:
-        """Find the smallest size that departs between one that does not and one that does."""
-        # Where even a size of 1 departs, it is taken, and there is nothing to narrow.
+        """Find the smallest size of an axis that departs."""
+        # If even a size of 1 departs, it is taken, and there is nothing to narrow.
         if getattr(self.sketch, axis) > 1 and not self._take(self.sketch.resized(**{axis: 1})):
             self._narrow(axis, 1)
 
@@ -87,7 +86,7 @@ class _Fitting:
                 low = middle
 
     def _take(self, sketch: Sketch) -> bool:
-        """Go on with a sketch if it departs in the same way."""
+        """Continue with a sketch if it departs in the same way; return whether it does."""
         found = self._departing(sketch)
         if found is None or not found.signature.is_like(self.exchange.signature):
             return False
@@ -105,14 +104,14 @@ class _Fitting:
         signature, sketch = self.exchange.signature, self.sketch
         axes = set(signature.traits.axes)
         count = sketch.index_count
-        # With as many rows as indices, none is named twice; what still departs needs no repeats.
+        # With as many rows as indices, no row repeats. If that departs, repeats are not needed.
         if "repeats" in axes and self._as_well(replace(sketch, rows=count, step=1, each=1)):
             axes -= {"repeats", "rows"}
         if "repeats" in axes:
-            # As many positions or entries come with as many repeats.
+            # Many repeats need many positions or entries, which are not causes by themselves.
             axes -= {"positions", "entries", "bags"}
         if sketch.operation.is_bag and axes & {"bags", "entries"}:
-            # Few long bags, or many short ones: if both depart, only their indices are too many.
+            # If few long bags and many short ones both depart, the number of indices is the cause.
             swapped = replace(sketch, bags=sketch.entries, entries=sketch.bags)
             if self._as_well(swapped):
                 axes -= {"bags", "entries"}
@@ -130,7 +129,7 @@ class _Fitting:
 
 
 def _plainer(sketch: Sketch) -> Iterator[Sketch]:
-    """Give sketches that differ in one thing, and are plainer for it."""
+    """Yield sketches that are plainer in one thing."""
     candidates = [
         replace(sketch, operation=sketch.operation.function, options=_without(sketch, "freeze")),
         replace(sketch, observe=()),

@@ -27,11 +27,11 @@ from embcheck.conformance.fuzzing.signature import Signature
 from embcheck.conformance.fuzzing.sketch import Sketch
 
 SHRINK_CALLS = 200
-"""Calls by which Hypothesis may shrink a finding."""
+"""The most calls by which Hypothesis shrinks a finding."""
 SHRINK_COST = 150
-"""Questions that shrinking a finding may cost, and reducing it again; a crash costs several."""
+"""The most questions for shrinking a finding, and again for reducing it; a crash costs several."""
 FITTING_COST = 300
-"""The same for a large call, of which each size is found by bisection."""
+"""The same for a large call, whose sizes are found by bisection."""
 ROUND_EXAMPLES = 1_000_000
 """Examples in a round that is limited only by time."""
 
@@ -69,7 +69,7 @@ class ShrunkDeparture:
 
 
 class Hunt:
-    """Looks for departures of one backend that no signature found so far explains."""
+    """A search for departures of one backend that no signature found so far explains."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Hunt:
         self._deadline = time.monotonic() + (budget.seconds or float("inf"))
 
     def departures(self) -> Iterator[ShrunkDeparture]:
-        """Give shrunk departures, each a new one; the last one may not be fully shrunk."""
+        """Yield new departures, each of them shrunk; the last one may not be fully shrunk."""
         round_ = 0
         while self._left() > 0:
             look = _Round(self._duel, self.found, self._deadline, self._told)
@@ -104,7 +104,7 @@ class Hunt:
             round_ += 1
 
     def _shrunk(self, look: _Round, exchange: DuelResult) -> ShrunkDeparture:
-        """Shrink a departure, in the way that its question allows."""
+        """Shrink a departure in the way that suits its question."""
         if look.before is not None:
             signature = exchange.signature.after_others
             found = shortest(self._duel, exchange, look.before)
@@ -115,7 +115,7 @@ class Hunt:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
             return ShrunkDeparture(exchange, exchange.signature)
         exchange, signature = fitted(self._duel, exchange, FITTING_COST)
-        # A departure that needs no size is one of a small call, and shrinks further as such.
+        # A departure that needs no size is shrunk further as one of a small call.
         if not exchange.signature.traits.sizes:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
             return ShrunkDeparture(exchange, exchange.signature)
@@ -132,7 +132,7 @@ class Hunt:
         @seed(number)
         @settings(
             max_examples=self._left(),
-            # Neither earlier runs nor the clock may make one seed give other calls.
+            # Earlier runs and the clock must not change the calls of a seed.
             database=None,
             deadline=None,
             derandomize=False,
@@ -157,7 +157,7 @@ class Hunt:
 
 
 class _Round:
-    """Looks at what Hypothesis generates, until the backend departs in a new way."""
+    """One round: asks what Hypothesis generates, until the backend departs in a new way."""
 
     def __init__(
         self,
@@ -189,13 +189,13 @@ class _Round:
         asked = self._duel.ask_in_order(trial) if len(trial) > 1 else map(self._duel.ask, trial)
         for exchange in asked:
             self._told()
-            # `Duel.ask` counts, and knows repeated calls; one in a sequence is another each time.
+            # `Duel.ask` counts calls that are new to it; in a sequence, every call counts.
             if len(trial) > 1:
                 self._duel.tally.count(exchange)
             if exchange.divergence is not None and self._is_looked_for(exchange):
                 self.smallest = exchange
                 if self.before is not None or len(trial) > 1 or isinstance(trial[0], Sketch):
-                    # Hypothesis would shrink one small call; the rest is shrunk otherwise.
+                    # Hypothesis shrinks single small calls only; all else is shrunk afterwards.
                     raise _RoundOver
                 raise _Departs
 
@@ -210,7 +210,7 @@ class _Round:
             return False
         if self._first is not None:
             return signature.is_like(self._first)
-        # Before it is asked alone, by another worker: what this one was asked is then forgotten.
+        # Read first: asking it alone starts another worker, and the list is then cleared.
         before = self._duel.asked[:-1]
         if not departs_alone(self._duel, exchange):
             if self._is_explained(signature.after_others):

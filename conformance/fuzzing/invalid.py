@@ -113,7 +113,7 @@ def _unknown_mode(call: Call) -> st.SearchStrategy[Call]:
 
 
 def _maximum_with_scaling(call: Call) -> st.SearchStrategy[Call]:
-    # These are refused with a maximum too; a call has one mistake.
+    # Per-sample weights are refused with a maximum too, and a call has one mistake only.
     without_weights = without(call, "per_sample_weights")
     return st.sampled_from(("scale_grad_by_freq", "sparse")).map(
         lambda option: with_options(without_weights, mode="max", **{option: True})
@@ -178,5 +178,5 @@ def _no_last_offset(call: Call) -> st.SearchStrategy[Call]:
 
 
 def _changed(call: Call, **inputs: np.ndarray) -> Call:
-    """Return the call with other inputs; outputs of another shape have no upstream gradient."""
+    """Return the call with other inputs, without an upstream gradient, which may no longer fit."""
     return with_inputs(without(call, "grad_output"), **inputs)

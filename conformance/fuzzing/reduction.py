@@ -1,4 +1,4 @@
-"""Shrink a departing call in ways that Hypothesis cannot.
+"""Steps that shrink a departing call in ways that Hypothesis cannot.
 
 Hypothesis shrinks its draws; if one draw depends on another, or numbers come from a seed, it stops
 early. The steps here know the meaning of a call: they leave out an option or an input, keep one bag
@@ -25,8 +25,11 @@ MAX_KEPT = 8
 
 
 def reduced(duel: Duel, exchange: DuelResult, cost: int) -> DuelResult:
-    """Return the smallest exchange found with the same departure and no new traits."""
-    # From the first step again after each: what one leaves out may let an earlier one work.
+    """Return the smallest exchange found with the same departure and no new traits.
+
+    `cost` limits the search; see `Duel.cost`.
+    """
+    # After each step, start again from the first one, which may work now.
     limit = duel.cost + cost
     found: DuelResult | None = exchange
     while found is not None:
@@ -39,7 +42,7 @@ def _step(duel: Duel, exchange: DuelResult, limit: int) -> DuelResult | None:
     for call in smaller(exchange.call):
         if duel.cost > limit:
             return None
-        # A step that changes nothing would be taken for ever.
+        # A step that changes nothing would be taken again and again.
         if fingerprint(call) == fingerprint(exchange.call):
             continue
         answered = duel.ask(call)
@@ -49,7 +52,7 @@ def _step(duel: Duel, exchange: DuelResult, limit: int) -> DuelResult | None:
 
 
 def smaller(call: Call) -> Iterator[Call]:
-    """Give calls that are smaller by one step, the largest steps first."""
+    """Yield calls that are smaller by one step, the largest steps first."""
     yield from _functions(call)
     yield from _fewer_observations(call)
     for name in call.options:
@@ -68,14 +71,14 @@ def smaller(call: Call) -> Iterator[Call]:
 
 
 def _functions(call: Call) -> Iterator[Call]:
-    """Call the function that the module calls."""
+    """Yield a call of the function that the module calls, if the operation is a module."""
     function = call.operation.function
     if function is call.operation:
         return
     inputs, options = dict(call.inputs), taken_by(function, call.options)
     if call.operation.is_fresh:
         shape = (call.options["num_embeddings"], call.options["embedding_dim"])
-        # Rows long enough for every max_norm that is generated.
+        # Rows so long that every finite max_norm that is generated shortens them.
         inputs["weight"] = 4 + _counted(shape, np.dtype(call.option("dtype")))
     unknown = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
     observe = tuple(name for name in call.observe if name not in unknown)
@@ -91,7 +94,7 @@ def _fewer_observations(call: Call) -> Iterator[Call]:
 
 
 def _fewer_positions(call: Call) -> Iterator[Call]:
-    """Keep one bag or one position, or leave one out."""
+    """Yield calls with half of the bags or positions, with one of them, or without one."""
     indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
     if indices.ndim > 1:
         yield from (_cut(call, row) for row in _slices(len(indices)))
@@ -107,7 +110,7 @@ def _fewer_positions(call: Call) -> Iterator[Call]:
 
 
 def _by_offsets(call: Call) -> Call:
-    """Cut bags of equal length by offsets instead of the rows of a matrix."""
+    """Give the bags of a matrix, which have equal length, by offsets."""
     indices = call.inputs["indices"]
     arrays = {"offsets": np.arange(len(indices), dtype=indices.dtype) * indices.shape[1]}
     for name in ("indices", "per_sample_weights"):
@@ -123,7 +126,7 @@ def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
         yield _with(call, offsets=np.delete(offsets, bag), **upstream)
     for one in _slices(size):
         first, last, _ = one.indices(size)
-        # Each offset moves back by what was cut off before it; those behind the end move to it.
+        # Each offset moves back by what was cut off before it, those behind the end to the end.
         kept = offsets - np.clip(offsets, 0, first) - np.maximum(offsets - last, 0)
         yield _with(_cut(call, one), offsets=kept.astype(offsets.dtype))
     for place in range(min(size, MAX_KEPT)):
@@ -132,7 +135,7 @@ def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
 
 
 def _slices(size: int) -> Iterator[slice]:
-    """Give the halves, and single places."""
+    """Yield the halves, and single places."""
     if size > 1:
         yield slice(0, size // 2)
         yield slice(size // 2, size)
@@ -146,7 +149,7 @@ def _cut(call: Call, where: Any) -> Call:
     arrays = {"indices": indices[where].copy()}
     if factors is not None and factors.shape == indices.shape:
         arrays["per_sample_weights"] = factors[where].copy()
-    # Bags by offsets keep their number, and so does the gradient its rows.
+    # Bags by offsets keep their number, so the upstream gradient keeps its rows.
     has_rows = not call.operation.is_bag or indices.ndim == 2
     if has_rows and not isinstance(where, tuple):
         arrays |= _upstream(call, lambda array: array[where])
@@ -154,7 +157,7 @@ def _cut(call: Call, where: Any) -> Call:
 
 
 def _upstream(call: Call, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
-    """Let the upstream gradient follow the output's shape, where the call has one."""
+    """Change the upstream gradient as the output's shape changes, if the call has one."""
     upstream = call.inputs.get("grad_output")
     return {} if upstream is None else {"grad_output": change(upstream).copy()}
 
@@ -164,7 +167,7 @@ def _flat(upstream: np.ndarray) -> np.ndarray:
 
 
 def _smaller_tables(call: Call) -> Iterator[Call]:
-    """Keep one column, half of them or all but the last, or leave the last row out."""
+    """Yield calls with one column, half of them, all but the last, or without the last row."""
     weight = call.inputs.get("weight")
     if weight is None or weight.ndim != 2:
         return
@@ -181,7 +184,7 @@ def _smaller_tables(call: Call) -> Iterator[Call]:
 
 
 def _plain_dtypes(call: Call) -> Iterator[Call]:
-    """Use float32 throughout, and int64 throughout."""
+    """Yield the call with all floats in float32, and with all integers in int64."""
     for plain, kinds in ((np.float32, "fV"), (np.int64, "iu")):
         arrays = {name: array for name, array in call.inputs.items() if array.dtype.kind in kinds}
         with np.errstate(over="ignore"):
@@ -189,7 +192,7 @@ def _plain_dtypes(call: Call) -> Iterator[Call]:
 
 
 def _plain_numbers(call: Call) -> Call:
-    """Number the table's elements, and make all weights equal."""
+    """Number the table's elements, and make all per-sample weights 1."""
     arrays = {}
     if "weight" in call.inputs:
         weight = call.inputs["weight"]
@@ -211,7 +214,7 @@ def _with(call: Call, **arrays: np.ndarray) -> Call:
 
 def _as_before(call: Call, name: str, array: np.ndarray) -> np.ndarray:
     layout = layout_name(call.inputs[name]) if name in call.inputs else "contiguous"
-    # `expanded` would make rows equal that are not, and change the numbers.
+    # `expanded` would make unequal rows equal, and so change the numbers.
     if layout == "contiguous" or (layout == "expanded" and not _is_even(array)):
         return array
     return laid_out(np.asarray(array), layout)

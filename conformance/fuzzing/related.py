@@ -1,4 +1,4 @@
-"""Find the known deviation of a departure, or the nearest clause."""
+"""The search for a departure's known deviation, or else for its nearest clause."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
     case and finding have the same traits. A wrong gradient also makes a training step wrong.
     """
     deviations = [entry for entry in load_deviations(backend) if entry.holds_for(info)]
-    # The departure itself first, and its gradient's only where that is not known.
+    # The departure itself first, and that of its gradient only if the former is not known.
     for cause in _causes(signature):
         matches = [
             (_nearness(known, cause), known.case, entry)
@@ -72,7 +72,7 @@ def _causes(signature: Signature) -> list[Signature]:
     return [signature, gradient]
 
 
-# Made once, and not for each finding: all calls of the suite, with their arrays.
+# Made once, and not for each finding, because it makes all calls of the suite with their arrays.
 @cache
 def _suite() -> tuple[_Known, ...]:
     return tuple(_known_cases(case for path in spec_files() for case in load_spec(path).cases))
@@ -109,8 +109,9 @@ def _is_about(known: _Known, signature: Signature) -> bool:
 def _same(known: _Known, signature: Signature) -> bool:
     """Whether a deviating case and a finding are the same: one is a special case of the other.
 
-    The case may have more traits only of its arrays, and a case without traits explains only
-    itself. A departure that begins at a size matches a case that is long on the same axes.
+    The case may have more traits of its arrays than the finding, but no more options. A case
+    without traits explains only findings without traits. A departure that begins at a size matches
+    a case that is long on the same axes.
     """
     found, case = signature.traits, traits_for(signature.kind, known.traits)
     if signature.after or not found.axes <= case.axes:
@@ -125,7 +126,7 @@ def _same(known: _Known, signature: Signature) -> bool:
 
 
 def _nearness(known: _Known, signature: Signature) -> float:
-    """Return the share of traits in common, 1 where neither has any."""
+    """Return the share of traits in common; 1 if neither has any."""
     traits = traits_for(signature.kind, known.traits)
     found, case = (t.options | t.arrays for t in (signature.traits, traits))
     return len(found & case) / len(found | case) if found | case else 1.0

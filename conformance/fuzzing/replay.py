@@ -1,4 +1,4 @@
-"""Find departures that only happen after other calls, and the shortest sequence that shows them.
+"""Departures that only happen after other calls, and the shortest sequence that shows each.
 
 A question that departed is asked again alone, in a fresh process. If it is answered correctly
 there, the earlier questions are asked again, in ever longer pieces, and those that are not needed
@@ -16,11 +16,11 @@ from embcheck.conformance.fuzzing.reduction import smaller
 from embcheck.conformance.fuzzing.signature import Signature
 
 MOST_REPLAYS = 80
-"""Fresh processes that looking for the shortest sequence may take."""
+"""The most fresh processes in the search for the shortest sequence."""
 MOST_SIMPLIFIED = 4_000
-"""Elements of a sequence whose calls are made smaller."""
+"""The most array elements of a sequence whose calls are made smaller."""
 _REPEATS = (2, 64)
-"""How often the same call is asked, to see whether it departs from itself."""
+"""How often the call is repeated, to see whether it departs after itself."""
 
 
 def departs_alone(duel: Duel, exchange: DuelResult) -> bool:
@@ -52,10 +52,10 @@ def is_answered(duel: Duel, question: Question) -> bool:
 
 
 def _candidates(question: Question, before: Trial) -> Iterator[Trial]:
-    """Give sequences that may show why a question departed, the shortest first."""
+    """Yield sequences that may show why a question departed, the shortest first."""
     for count in _REPEATS:
         yield (question,) * count
-    # The last calls are likelier than those before them, and few are quicker to ask.
+    # The last calls are the likeliest causes, and a few are quicker to ask than all.
     length = 1
     while length < len(before):
         yield (*before[-length:], question)
@@ -66,11 +66,11 @@ def _candidates(question: Question, before: Trial) -> Iterator[Trial]:
 
 
 class Replays:
-    """Asks sequences in fresh processes, and looks for one departure."""
+    """A search for one departure in sequences, each of which is asked in a fresh process."""
 
     def __init__(self, duel: Duel, signature: Signature, most: int) -> None:
         self._duel = duel
-        # Traits of the call do not count: what it departs by is what earlier calls left behind.
+        # Traits of the call do not count: the cause is what earlier calls left behind.
         self._wanted = signature.after_others
         self._left = most
 
@@ -124,12 +124,12 @@ class Replays:
 
 
 def _simpler(trial: Trial) -> Iterator[Trial]:
-    """Give sequences of smaller calls: with the same step taken in each of them, or in one."""
+    """Yield sequences of smaller calls: with the same step in each of them, or a step in one."""
     distinct = _distinct(trial)
     calls = [call_of(question) for question in distinct]
     if sum(array.size for call in calls for array in call.inputs.values()) > MOST_SIMPLIFIED:
         return
-    # Calls that resemble each other have the same steps; where they do not, the shortest list ends.
+    # Similar calls have the same steps; if theirs differ, the shortest list of steps ends it.
     for step in zip(*map(smaller, calls), strict=False):
         yield _replaced(trial, distinct, step)
     for number, call in enumerate(calls if len(calls) > 1 else ()):

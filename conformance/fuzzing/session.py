@@ -61,7 +61,7 @@ class Hunted:
 
 
 class Session:
-    """Fuzzes backends one after the other; `hunted` has the results so far at any time."""
+    """A fuzzing run over backends, one after the other; `hunted` has the results so far."""
 
     def __init__(self, settings: FuzzSettings, told: Callable[[str, Tally, int], None]) -> None:
         self.hunted: list[Hunted] = []
@@ -76,9 +76,9 @@ class Session:
     def run(self, names: Iterable[str]) -> None:
         """Fuzz backends, given as `[LABEL=]ID[:PYTHON]`.
 
-        Raises UnknownBackend, BadAddress, NoneAvailable with all that cannot run here, or
-        BackendBroken, InUse where another process has the folder for the findings, and OSError
-        where that cannot be written to.
+        Raises UnknownBackend, BadAddress, BackendBroken, and NoneAvailable with all backends that
+        cannot run here. Raises InUse if another process uses the folder for the findings, and
+        OSError if that cannot be written to.
         """
         addresses = parse_addresses(names)
         for address in addresses:
@@ -98,7 +98,7 @@ class Session:
                     self._hunt(label, client, reference)
         finally:
             for client in [*clients.values(), reference]:
-                # An interrupted call may still run, and be waited for.
+                # An interrupted call may still run, and `close` would wait for it.
                 client.kill()
                 client.close()
 
@@ -138,7 +138,7 @@ class Session:
         }
 
     def write(self) -> Path:
-        """Write findings.json; return its path. Raises OSError, and leaves an earlier one then."""
+        """Write findings.json and return its path; on an OSError, an earlier file stays."""
         file = self._settings.out / FILE_NAME
         write_whole(file, json.dumps(self.describe(), indent=1) + "\n")
         return file
@@ -157,7 +157,7 @@ def _expressible(info: BackendInfo) -> dict[str, Any]:
 
 
 def _add(findings: list[FuzzFinding], finding: FuzzFinding) -> None:
-    """Add a finding, and remove those that it includes."""
+    """Add a finding, and remove those that it explains."""
     for other in list(findings):
         if finding.signature.explains(other.signature):
             findings.remove(other)

@@ -7,7 +7,7 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Operation
 
 Sizes = frozenset[tuple[str, int]]
-"""Axes and their sizes, of which no axis has two."""
+"""Axes and their sizes; each axis has one."""
 
 USUAL = 8
 """Larger sizes are unusual; the smallest vector has this width."""
@@ -20,11 +20,11 @@ LADDER = (
 """Sizes on both sides of the usual thresholds."""
 
 VAST = 2**24 + 8
-"""Rows, of which float32 cannot represent the last numbers."""
+"""Rows of a table so large that float32 cannot represent the numbers of the last ones."""
 
 
 def sizes_of(call: Call) -> dict[str, int]:
-    """Return the size of every axis that the call has and that can be told."""
+    """Return the sizes of a call, by axis."""
     indices = call.inputs["indices"]
     sizes = {"repeats": _repeats(indices)}
     if call.operation is Operation.ONE_HOT:
@@ -44,8 +44,8 @@ def unusual(call: Call) -> Sizes:
 
 
 def _repeats(indices: np.ndarray) -> int:
-    """Count how often the most frequent number stands in the indices."""
-    # To count takes a sort, and few indices cannot repeat unusually often.
+    """Count how often the most frequent index occurs."""
+    # Counting takes a sort, and few indices cannot repeat unusually often.
     if indices.size <= USUAL or indices.dtype.kind not in "iu":
         return indices.size and 1
     return int(np.unique(indices, return_counts=True)[1].max())
@@ -74,7 +74,7 @@ def _bags(call: Call) -> tuple[int, int]:
         return indices.shape
     if offsets is None or offsets.ndim != 1 or not offsets.size:
         return 0, indices.size
-    # Floating and cut to what there is, since a bad offset may lie anywhere.
+    # In float64, and clipped to the number of indices, since a bad offset may have any value.
     bounds = offsets if call.option("include_last_offset") else [*offsets, indices.size]
     lengths = np.diff(np.asarray(bounds, np.float64))
     return len(lengths), int(np.clip(lengths.max(initial=0), 0, indices.size))

@@ -1,4 +1,4 @@
-"""A large call in a few words: sizes, options, and by which generators its arrays are made.
+"""A large call described by its sizes, its options, and the generators that make its arrays.
 
 A sketch can be shrunk by changing a number, and be written as a spec without its values.
 """
@@ -29,8 +29,8 @@ _KEPT_FROM = 2**20
 class Sketch:
     """A call of a given size; its first index is the last row, the next ones are `step` apart.
 
-    A lookup has `positions`, bags have `entries` each, and are cut in one of three forms: `matrix`,
-    `offsets`, or `last`: offsets with the last one. For one_hot, `rows` are classes.
+    A lookup has `positions`. Bags have `entries` each, in one of three forms: `matrix`, `offsets`,
+    or `last`, which is offsets with include_last_offset. For one_hot, `rows` are classes.
     """
 
     operation: Operation
@@ -46,7 +46,7 @@ class Sketch:
     padding: str = ""
     """Empty, or one of LAST, FIRST and NEGATIVE."""
     observe: tuple[str, ...] = ()
-    """What is looked at beside the output."""
+    """The observations beside the output and the inputs."""
     values: str = "digits"
     """How the table is filled: `digits`, which name row and column, or `normal`."""
     weighted: bool = False
@@ -58,7 +58,7 @@ class Sketch:
     each: int = 1
     """How many indices in a row are the same."""
     bad: int | None = None
-    """How far the last index is behind the last row, or before the first one if negative."""
+    """The last index is `rows` plus this, or this itself if negative; None for a valid one."""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class Sketch:
             length = self.bags if self.operation.is_bag else self.positions
             specs["grad_output"] = self._upstream([length, self.columns])
         for name, layout in self.layouts.items():
-            # A variant may have other numbers than those that the layout was chosen for.
+            # A variant may have other numbers than those for which `expanded` was chosen.
             fits = layout != "expanded" or specs.get(name, {}).get("generator") == "full"
             if name in specs and fits:
                 specs[name]["layout"] = layout
@@ -124,7 +124,7 @@ class Sketch:
 
     def call(self) -> Call:
         """Make the call."""
-        # Through the parser of specs, so that the written spec makes the very same arrays.
+        # Through the parser of specs, so that the written spec makes the same arrays.
         arrays = {name: _array(spec) for name, spec in self.inputs().items()}
         observe = (Observation.OUTPUT, *self.observe, Observation.INPUTS_AFTER)
         return Call(self.operation, arrays, self.known_options, tuple(map(str, observe)))
@@ -135,7 +135,7 @@ class Sketch:
         counted = {"start": (self.rows - 1 - self.shift) % max(self.rows, 1), "step": self.step}
         counted |= {"each": self.each} if self.each > 1 else {}
         counted |= {"modulo": max(self.rows, 1)}
-        # Parts join along one axis, so that a matrix has no bad index.
+        # Parts are joined along one axis, so a matrix has no bad index.
         if self.bad is None or is_matrix:
             return _made("arange", shape, self.index_dtype, **counted)
         wrong = self.bad if self.bad < 0 else self.rows + self.bad
@@ -145,7 +145,7 @@ class Sketch:
     def _table(self, shape: tuple[int, int], values: str) -> ArraySpec:
         if values == "normal":
             return _made("normal", list(shape), self.dtype, seed=1)
-        # Of bags of half precision, the sums stay far below the largest number.
+        # Small in half precision, so that sums of bags stay far below the largest number.
         is_small = self.operation.is_bag and self.dtype == "float16"
         return _made("digits", list(shape), self.dtype, **({"times": 1 / 256} if is_small else {}))
 
@@ -165,7 +165,7 @@ def _array(spec: ArraySpec) -> np.ndarray:
     return parse_array(spec).array()
 
 
-# One table of 2**24 rows is asked several times in a row, and more would fill memory.
+# A table of 2**24 rows is used several times in a row; to keep more than one would fill memory.
 @lru_cache(maxsize=1)
 def _kept(spec: str) -> np.ndarray:
     return parse_array(json.loads(spec)).array()

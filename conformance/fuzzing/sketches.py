@@ -33,14 +33,14 @@ OPERATIONS = (
 
 MOST_ELEMENTS = 150_000
 MOST_SHORTENED = 2_050
-"""Rows, or indices, beside `max_norm`: the reference shortens row by row."""
+"""The most rows or indices with `max_norm`, because the reference shortens row by row."""
 MOST_MAXIMA = 300
-"""Bags whose maxima are differentiated: the reference looks at them bag by bag."""
+"""The most bags, and entries of a bag, with gradients of maxima: the reference goes bag by bag."""
 _SMALL = (1, 2, 3, 5, 9)
 _MEDIUM = tuple(size for size in LADDER if size < 300)
 _VAST_ONCE_IN = 150
 VASTEST = Sketch(Operation.EMBEDDING, rows=VAST, positions=3, dtype="float16", shift=2)
-"""A lookup of the last rows of a table, which float32 cannot count."""
+"""A lookup of the last rows of a table, whose numbers float32 cannot represent."""
 _ELSEWHERE = ("mode", "padding_idx", "include_last_offset")
 """Options that are drawn with the bags, with the padding and with the form."""
 _MOST_VALUES = 2
@@ -58,7 +58,7 @@ def sketches(
 def sequences(
     operations: Collection[Operation], observe: Collection[str]
 ) -> st.SearchStrategy[tuple[Sketch, ...]]:
-    """Return a strategy for two or three small calls, of which the later ones vary the first."""
+    """Return a strategy for two or three small calls, in which later ones vary the first."""
     possible = tuple(name for name in OPERATIONS if name in operations)
     if not possible:
         return st.nothing()
@@ -134,7 +134,7 @@ def _shortened(sketch: Sketch) -> Sketch:
 
 
 def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Sketch:
-    """Look at a group of observations that the call can answer."""
+    """Draw a group of observations that the call can answer, and an upstream gradient."""
     options = sketch.options
     entries = {Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES}
     groups: list[set[Observation]] = [set(), {Observation.WEIGHT_AFTER}]
@@ -154,42 +154,42 @@ def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Ske
 
 
 def _may_tie(sketch: Sketch) -> bool:
-    """Whether a bag's maximum may stand in it twice, or be too dear to differentiate."""
+    """Whether a bag's maximum may occur in it twice, or be too slow to differentiate."""
     if read_option(sketch.options, "mode") != "max":
         return False
     is_dear = sketch.bags > MOST_MAXIMA or "max_norm" in sketch.options
     is_distinct = sketch.step == sketch.each == 1 and sketch.rows >= sketch.entries
-    # Normal numbers of single and double precision; halves have few.
+    # Normal numbers hardly repeat in single and double precision; half precision has too few.
     is_fine = sketch.values == "normal" and sketch.dtype in ("float32", "float64")
     return is_dear or not (is_distinct and is_fine and sketch.entries <= MOST_MAXIMA)
 
 
 def _spoiled_or_laid(draw: st.DrawFn, sketch: Sketch) -> Sketch:
-    """Make every tenth call a bad one, and lay out an array of every fourth."""
+    """Give every tenth call a bad index, and every fourth of the others an unusual layout."""
     if draw(st.sampled_from((False,) * 9 + (True,))) and sketch.form != "matrix":
         return replace(sketch, bad=draw(st.sampled_from((0, 1, 1000, 2**24, -1, -1000))))
     if not draw(st.sampled_from((False, False, False, True))):
         return sketch
     name = draw(st.sampled_from(sorted(sketch.inputs())))
     layouts = layouts_for(name, sketch.options, sketch.observe)
-    # All else has unequal rows, which no stride of 0 can hold.
+    # All other arrays have unequal rows, which a stride of 0 cannot hold.
     if not (name == "grad_output" and sketch.upstream == "full"):
         layouts = tuple(layout for layout in layouts if layout != "expanded")
     return replace(sketch, layouts={name: draw(st.sampled_from(layouts))})
 
 
 def _followed(first: Sketch) -> st.SearchStrategy[tuple[Sketch, ...]]:
-    """Let calls follow that differ from the first in one thing, or in nothing."""
+    """Return a strategy for sequences in which later calls differ in at most one thing."""
     after = st.sampled_from([first, *_variants(first)])
     two = after.map(lambda second: (first, second))
-    # The first again: it may be answered from what its own first time left behind.
+    # The first again: it may be answered from what the first time left behind.
     back = two.map(lambda calls: (*calls, first))
     third = two.flatmap(lambda calls: after.map(lambda last: (*calls, last)))
     return st.one_of(two, back, third)
 
 
 def _variants(sketch: Sketch) -> list[Sketch]:
-    """List calls that differ from one in one thing: indices, sizes, numbers, what is looked at."""
+    """List calls that differ from a sketch in its indices, a size, its numbers or observations."""
     longer = [sketch.resized(**{axis: getattr(sketch, axis) + 1}) for axis in sketch.axes]
     shorter = [
         sketch.resized(**{axis: getattr(sketch, axis) - 1})

@@ -1,4 +1,4 @@
-"""Write a finding as a spec, which `embcheck run` reproduces."""
+"""Findings written as specs, which `embcheck run` reproduces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ clauses:
 
 
 MOST_WRITTEN = 512
-"""Elements of an expectation that is written out; the reference is asked for larger ones."""
+"""The most elements of an expectation that is written; the reference is asked for larger ones."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def write_spec(
 ) -> None:
     """Write one case: what the reference answers to the call, or that it refuses it.
 
-    `observations` are those that the case expects, or, of a refused call, asks for. A case without
-    a clause of the suite brings a folder of its own, beside the folder of the spec.
+    `observations` are those that the case expects or, if the call must be refused, asks for. If
+    `clause` is None, a clause of its own is written to the folder `clauses`, beside the spec's.
     """
     written = _call(exchange)
     if isinstance(exchange.ours, Rejected):
@@ -80,7 +80,7 @@ def write_sequence(
     exchanges: Sequence[DuelResult],
     observations: tuple[str, ...],
 ) -> None:
-    """Write one case of calls in a row; of the last one, `observations` are expected."""
+    """Write one case of calls in a row; `observations` are expected of the last one."""
     written: dict[str, Any] = {"inputs": _inputs(exchanges[0]), "sequence": []}
     for number, exchange in enumerate(exchanges, 1):
         # A step says what differs from the case's inputs, which are the first call's.
@@ -135,7 +135,7 @@ def _asked(call: Call) -> tuple[str, ...]:
 
 
 def _inputs(exchange: DuelResult | Control) -> dict[str, CommentedMap]:
-    """Write arrays: by their generators where a sketch knows them."""
+    """Write arrays; those of a sketch by their generators."""
     if isinstance(exchange.question, Sketch):
         return {name: _flow(spec) for name, spec in exchange.question.inputs().items()}
     return {name: _array(array) for name, array in exchange.call.inputs.items()}
@@ -174,7 +174,7 @@ def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _expected(exchange: DuelResult, name: str) -> Any:
-    """Write what is expected; of a weight that a module draws, only shapes and dtypes are known."""
+    """Write what is expected: shape and dtype alone if the module draws its weight."""
     array = _answer(exchange, name)
     if exchange.call.operation.is_fresh and name != Observation.TRAINABLE:
         return _flow({"shape": list(array.shape), "dtype": array.dtype.name})
@@ -182,7 +182,7 @@ def _expected(exchange: DuelResult, name: str) -> Any:
 
 
 def _places(exchange: DuelResult, name: str) -> CommentedMap:
-    """Write the shape of an answer, and its rows where there are few."""
+    """Write the shape of an answer, and its first MOST_WRITTEN rows."""
     array = _answer(exchange, name)
     rows = enumerate(array[:MOST_WRITTEN])
     at = [{"position": [number], "values": plain_values(row)} for number, row in rows]
@@ -206,7 +206,7 @@ def _array(array: np.ndarray) -> CommentedMap:
 
 
 def _flow(mapping: Mapping[str, Any]) -> CommentedMap:
-    """Write a mapping on one line where it fits."""
+    """Write a mapping on one line if it fits."""
     written = CommentedMap(mapping)
     # An array in block style would take a line for each number.
     written.fa.set_flow_style()

@@ -1,9 +1,10 @@
 """Hypothesis strategies for lookups in tables that are stored in 8 or 4 bits.
 
-A call is one on floating numbers, whose table is made anew: of widths around a block, and of groups
-that differ in size, lie on one side of 0, have an outlier, or are of one number. All numbers are
-finite and of a size that float16 has scales for, so that each scheme bounds what it loses.
-`max_norm` is left to the cases: the norm of a stored row is another one.
+A call on a table of floats is drawn first, and then its table is replaced. The new table's width is
+near that of a block. Its groups differ in magnitude, lie on one side of 0, have an outlier, or hold
+one number. All numbers are finite and have magnitudes for which float16 has scales, so that each
+scheme bounds what it loses. `max_norm` is left to the cases, because storing a row changes its
+norm.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from embcheck.conformance.fuzzing.calls import calls
 from embcheck.conformance.fuzzing.invalid import spoiled
 
 FILLS = ("plain", "large", "small", "above", "below", "outlier", "equal", "zeros")
-"""What a part of a row holds."""
+"""The kinds of numbers that a part of a row holds."""
 PART = 16
-"""Columns that are filled alike, if not a whole block or row is: half of the shortest block."""
+"""The columns of a part, if it is no whole block or row: half of the shortest block."""
 _BESIDE = ("max_norm", "norm_type")
 
 
@@ -39,7 +40,7 @@ def stored_calls(
 def stored_sequences(
     operations: Collection[Operation], schemes: Collection[str]
 ) -> st.SearchStrategy[tuple[Call, ...]]:
-    """Return a strategy for three calls: the second has another table, or another scheme."""
+    """Return a strategy for three calls: one, one with another table or scheme, the first again."""
     valid = _valid(operations, schemes)
     return st.nothing() if valid.is_empty else _sequence(valid, sorted(set(schemes) & set(SCHEMES)))
 
@@ -55,7 +56,7 @@ def _valid(operations: Collection[Operation], schemes: Collection[str]) -> st.Se
 @st.composite
 def _call(draw: st.DrawFn, operations: Sequence[Operation], schemes: Sequence[str]) -> Call:
     operation, scheme = draw(st.sampled_from(operations)), draw(st.sampled_from(schemes))
-    # Gradients are left out: a stored table has none. So are NaN, of which no level is near.
+    # Gradients are left out, since a stored table has none, and NaN, since no level is near them.
     floats = calls(operations=(operation.of_floats,), observe=(), extreme=False)
     call = draw(floats)
     inputs = {
@@ -111,7 +112,7 @@ def _sequence(
         scheme = draw(st.sampled_from(schemes))
         other = replace(first, options={**first.options, "scheme": scheme})
     else:
-        # Another order of the rows: a table of the same numbers, size and memory.
+        # A table of the same size, with the rows in another order and their numbers halved.
         table = np.roll(first.inputs["weight"], 1, 0) * np.float32(0.5)
         other = replace(first, inputs={**first.inputs, "weight": table})
     return first, other, first

@@ -61,8 +61,8 @@ class Traits:
         return replace(self, sizes=frozenset(pair for pair in self.sizes if pair[0] in axes))
 
     def __str__(self) -> str:
-        """Name the traits, without those that another one implies, as `padding_idx<0` does."""
-        # `padding_idx<0` implies `padding_idx`, by which its name begins.
+        """Name the traits, without those that another one implies."""
+        # `padding_idx<0` implies `padding_idx`, with which its name begins.
         names = [*sorted(self.options), *sorted(self.arrays)]
         vague = {n for n in names for other in names if other != n and other.startswith(n)}
         sizes = [f"{size:,} {axis}" for axis, size in sorted(self.sizes)]
@@ -79,14 +79,14 @@ def traits_of(call: Call) -> Traits:
 
 
 def layouts_of(call: Call) -> dict[str, str]:
-    """Name the memory layout of each array that does not lie in memory of its own, in order."""
+    """Return the memory layout of each array that is not contiguous, by the array's name."""
     laid = {name: layout_name(array) for name, array in call.inputs.items()}
     return {name: layout for name, layout in laid.items() if layout != "contiguous"}
 
 
 def layout_name(array: np.ndarray) -> str:
-    """Name the memory layout of an array; the usual ones are recognised at once."""
-    # `layout_of` makes each layout in turn, which is slow for a call of thousands.
+    """Name the memory layout of an array."""
+    # The usual ones first: `layout_of` makes each layout in turn, which is slow for large arrays.
     if is_plain(array):
         return "contiguous"
     return "mapped" if isinstance(array, np.memmap) else layout_of(array)
@@ -124,7 +124,7 @@ def _options(call: Call) -> Iterator[str]:
 
 
 def _special(name: str, value: Any, call: Call) -> Iterator[str]:
-    """Yield traits of options' values beyond their use."""
+    """Yield traits of an option's value, beside the trait that the option is used."""
     if not isinstance(value, int | float):
         return
     if name == "padding_idx" and value < 0:
@@ -167,7 +167,7 @@ def _weight(call: Call) -> Iterator[str]:
 
 
 def _groups(weight: np.ndarray, scheme: Scheme) -> Iterator[str]:
-    """Yield traits of a table's groups, of which each has a scale."""
+    """Yield traits of a table's groups, each of which has one scale."""
     lowest, highest = ends_of(weight, scheme)
     if (lowest == highest).any():
         yield "equal numbers in a group"
@@ -194,7 +194,7 @@ def _numbers(name: str, array: np.ndarray) -> Iterator[str]:
         yield f"{name}: nan"
     if np.isinf(wide).any():
         yield f"{name}: inf"
-    # Numbers from which two make an infinity.
+    # Two such numbers may add up to infinity.
     largest = np.abs(wide[np.isfinite(wide)]).max(initial=0.0)
     if largest > float(ml_dtypes.finfo(array.dtype).max) / 2:  # type: ignore[no-untyped-call]
         yield f"{name}: large"
@@ -242,7 +242,7 @@ def _offsets(offsets: np.ndarray, size: int, has_last: bool) -> Iterator[str]:
     if not offsets.size:
         yield "no bags"
         return
-    # Where the last bag ends is the last bound, given or not.
+    # The last bound is the end of the last bag, whether it is given or not.
     bounds = offsets if has_last else np.append(offsets, size)
     if len(bounds) == 1:
         yield "no bags"
@@ -280,6 +280,6 @@ def options_tried(call: Call) -> Mapping[str, str]:
 
 def is_left_open(call: Call) -> bool:
     """Whether the documentation leaves the call open: it has indices that belong to no bag."""
-    # No sentence says what becomes of indices before the first offset where there is none.
+    # No sentence says what happens to indices if there are no offsets.
     offsets = call.inputs.get("offsets")
     return call.operation.is_bag and offsets is not None and not offsets.size

@@ -13,9 +13,9 @@ from embcheck.conformance.fuzzing.sketches import sequences, sketches
 from embcheck.conformance.fuzzing.stored_calls import stored_calls, stored_sequences
 
 SMALL, LARGE, SEQUENCE = 10, 4, 2
-"""Of 16 trials of floating tables."""
+"""Shares of 16 trials on tables of floats."""
 STORED, STORED_SEQUENCE = 4, 1
-"""Beside them, where a backend stores tables in fewer bits."""
+"""Shares beside those, if a backend looks up in stored tables."""
 
 
 def trials(

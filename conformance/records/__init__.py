@@ -1,1 +1,1 @@
-"""Runs, results and measurements as JSON Lines."""
+"""Write and read runs, results and measurements as JSON Lines."""

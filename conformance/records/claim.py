@@ -1,6 +1,6 @@
-"""One run at a time in a folder: the lock of the process that writes there.
+"""The lock that lets only one process at a time write runs to a folder.
 
-It is the kernel's (flock), and so goes with the process, however that ends.
+It is a lock of the kernel (flock), which is released when the process ends for any reason.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOCK = ".embcheck.lock"
-"""The locked file; it holds the process id, and is gone after the run."""
+"""The locked file. It holds the process id, and is removed after the run."""
 
-# No link is followed, since the file is overwritten, and a pipe in its place is not waited for.
+# NOFOLLOW, since the file is overwritten; NONBLOCK, so that a pipe in its place does not block.
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""Errors of a file system that has no locks: runs there must be kept apart by hand."""
+"""Errors of a file system without locks. There, users must keep runs apart themselves."""
 
 _held: dict[tuple[int, int], int] = {}
-"""How often this process has claimed a folder, by the folder's device and inode."""
+"""How often this process has claimed each folder, by the folder's device and inode."""
 
 
 class InUse(Exception):
-    """Another process writes to the folder; the message says which, and what to do."""
+    """Another process is writing to the folder; the message says which, and what to do."""
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep runs of other processes out of a folder, which must be there.
+    """Lock an existing folder against runs of other processes.
 
-    A process may claim a folder again that it has claimed. Raises InUse at once where another
-    process has it, and OSError where the folder cannot be written to.
+    A process may claim the same folder several times. Raise InUse at once if another process has
+    it, and OSError if the folder cannot be written to.
     """
     status = folder.stat()
     key = (status.st_dev, status.st_ino)
-    # By a second descriptor, flock would refuse even the process that has the lock.
+    # flock would refuse a second descriptor even in the process that holds the lock.
     lock = None if key in _held else _lock(folder / LOCK)
     _held[key] = _held.get(key, 0) + 1
     try:
@@ -51,7 +51,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """Lock a file, made if it is not there; return its descriptor."""
+    """Lock a file, which is created if need be, and return its descriptor."""
     while True:
         descriptor = os.open(path, _FLAGS, 0o666)
         try:
@@ -60,7 +60,8 @@ def _lock(path: Path) -> int:
             os.close(descriptor)
             raise
         try:
-            if _is_at(descriptor, path):  # Or a process that ended has just removed it.
+            # If not, a process that ended has just removed the file: try again with a new one.
+            if _is_at(descriptor, path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
                 return descriptor
@@ -85,10 +86,10 @@ def _lock_or_refuse(descriptor: int, path: Path) -> None:
 
 
 def _release(descriptor: int, path: Path) -> None:
-    """Remove the file while it is locked, so that nobody waits for one that is gone."""
+    """Remove the file before unlocking it, so that no other process locks a file that then goes."""
     try:
         if _is_at(descriptor, path):
-            with suppress(OSError):  # One that stays behind is not locked, and keeps nobody out.
+            with suppress(OSError):  # A file that remains is not locked, and keeps nobody out.
                 path.unlink()
     finally:
         os.close(descriptor)

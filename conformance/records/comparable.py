@@ -1,4 +1,4 @@
-"""Whether runs judge alike, so that their results may stand in one table."""
+"""Check that runs judge by the same cases and clauses, so that their results can be compared."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REMEDY = "run both with the same specs"
 
 
 class NotComparable(RecordError):
-    """Two runs cannot stand in one table; the message says why and what to do."""
+    """Two runs cannot be compared; the message says why and what to do."""
 
 
 def differences(before: Iterable[Run], after: Iterable[Run]) -> list[str]:
-    """Name the clauses, then the cases, that are in two of the runs and judge in two ways."""
-    # All runs are held to the first that has the clause or case.
+    """Name the clauses, then the cases, that are not the same in all runs that have them."""
+    # Each is compared with its line in the first run that has it.
     clauses: dict[str, ClauseLine] = {}
     cases: dict[str, CaseLine] = {}
     found: dict[str, None] = {}
@@ -34,12 +34,12 @@ def differences(before: Iterable[Run], after: Iterable[Run]) -> list[str]:
         for name, case in run.cases.items():
             if not _alike(cases.setdefault(name, case), case, _OF_CASES):
                 found[f"case {name}"] = None
-    # A clause explains why its cases differ, so it is named first.
+    # Clauses come first, since a changed clause explains why its cases differ.
     return sorted(found, key=lambda name: not name.startswith("clause"))
 
 
 def check_alike(runs: Iterable[Run]) -> None:
-    """Raise NotComparable if a case or a clause is not the same in all runs that have it."""
+    """Raise NotComparable if a case or clause is not the same in all runs that have it."""
     if found := differences(runs, ()):
         raise NotComparable(
             f"{len(found):,} clauses and cases are not the same in all runs, the first is "
@@ -48,7 +48,7 @@ def check_alike(runs: Iterable[Run]) -> None:
 
 
 def _alike(one: Any, other: Any, names: Iterable[str]) -> bool:
-    # Lines that several runs of a file repeat are read as one object (see `reading`).
+    # `reading` gives equal lines of several runs in a file as the same object.
     if one is other:
         return True
     if _is_reduced(one) or _is_reduced(other):
@@ -58,10 +58,10 @@ def _alike(one: Any, other: Any, names: Iterable[str]) -> bool:
 
 
 def _is_reduced(line: CaseLine | ClauseLine) -> bool:
-    """Whether a record keeps no more of a case than its fingerprint (`reports/accepted.py`)."""
+    """Whether a line has of a case little more than its fingerprint (`reports/accepted.py`)."""
     return isinstance(line, CaseLine) and bool(line.fingerprint) and "options" not in line.call
 
 
 def _is_older(name: str, ours: Any, theirs: Any) -> bool:
-    """Whether one of two records is from before there were fingerprints."""
+    """Whether two values differ only because one record is older than fingerprints."""
     return name == "fingerprint" and not (ours and theirs)

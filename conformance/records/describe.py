@@ -1,4 +1,4 @@
-"""Cases and verdicts as lines of a results file."""
+"""Turn clauses, cases and verdicts into lines of a results file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOLD_OF_CLAUSES = {one.name for one in fields(ClauseLine)}
 
 def clause_line(clause: Clause) -> ClauseLine:
     """Turn a clause into a line."""
-    # Clauses also know their sentences and their place, which a record has no use for.
+    # Without the fields that a record does not need: sentences and place.
     told = {name: value for name, value in vars(clause).items() if name in _TOLD_OF_CLAUSES}
     return ClauseLine(**{**told, "level": str(clause.level)})
 
@@ -49,7 +49,10 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
 def result_line(
     case: Case, backend: str, result: CaseResult, verdict: Verdict, deviation: Deviation | None
 ) -> ResultLine:
-    """Turn a result that is `described`, and its verdict explained, into a line."""
+    """Turn a result into a line, with its verdict and the known deviation that explains it.
+
+    The result must come from `described`, or the line has no observations.
+    """
     return ResultLine(
         case=case.id,
         clauses=tuple(clause.id for clause in case.clauses),
@@ -72,7 +75,7 @@ def result_line(
 
 
 def described(result: CaseResult) -> CaseResult:
-    """Describe what came, and let go of the arrays: a run has thousands of results."""
+    """Replace a result's arrays by descriptions, to free memory: a run has thousands of results."""
     found = {
         bounded(name, NAME): _describe_observed(name, array)
         for name, array in result.verdict.observed.items()
@@ -83,7 +86,7 @@ def described(result: CaseResult) -> CaseResult:
 def _describe_observed(name: str, array: np.ndarray) -> Described:
     if not name.endswith("_text"):
         return cast("Described", describe_array(array))
-    # Cut before it is decoded: a backend may give a text of gigabytes.
+    # Cut before decoding, since a backend may return gigabytes.
     text = decode_text(array.reshape(-1)[:TEXT])
     return {"text": f"{text}... ({array.size:,} bytes, cut)" if array.size > TEXT else text}
 
@@ -93,9 +96,9 @@ def _known(deviation: Deviation) -> KnownDeviation:
 
 
 WIDEST_TOLD = 1e9
-"""Widths beyond this are told as this, for JSON knows no infinity."""
+"""The largest width in a record, also for larger ones, since JSON has no infinity."""
 
 
 def _few_digits(width: float | None) -> float | None:
-    """Round a width to three digits."""
+    """Round a width to three significant digits."""
     return None if width is None else float(f"{min(width, WIDEST_TOLD):.3g}")

@@ -1,6 +1,6 @@
-"""What a timing's figures rest on, by noun; the record has all keys of one timing in one object.
+"""The details of timings, in groups; in a record, all keys of one timing are in one object.
 
-Names tell the unit: `_seconds`, `_ns` (nanoseconds of a call), `_bytes`, `_gb_per_s`.
+Names end with the unit: `_seconds`, `_ns` (nanoseconds of a call), `_bytes`, `_gb_per_s`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from embcheck.conformance.records.plain import FLAT
 
 @dataclass(frozen=True)
 class ArmRecord:
-    """What one generation found out about a backend in a role, before its rounds and after.
+    """What one generation measured of a backend in a role, before and after its rounds.
 
-    `life` has the seconds of what comes before the steady state, `clock` what the clock costs,
-    `calibration` the calls of a block and their seconds, step by step.
+    `life` has the seconds of each phase before the steady state. `clock` has the cost of the clock.
+    `calibration` has the steps that chose a block's number of calls: calls and their seconds.
     """
 
     backend: str
@@ -36,7 +36,7 @@ class ArmRecord:
 
 @dataclass(frozen=True)
 class Lost:
-    """What could not be timed, why, and how grave that is."""
+    """A backend that could not be timed: the reason, and the exit code that follows from it."""
 
     role: str
     backend: str
@@ -46,7 +46,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class CallTimes:
-    """A call in the steady state: over generations, and the quantiles of its blocks."""
+    """The time of a call in the steady state: over all generations, and quantiles of its blocks."""
 
     ns_per_call: float
     ns_per_bag: float | None
@@ -56,10 +56,10 @@ class CallTimes:
 
 @dataclass(frozen=True)
 class GateResult:
-    """How the answer was judged before the clock, in all generations.
+    """How answers were judged before they were timed, in all generations.
 
-    `index_change` says where a changed index was seen to count. `suspected_once` is 1 where a first
-    worker seemed to return before its answer existed, and another did not.
+    `index_change` says in which kind of call a changed index changed the answer. `suspected_once`
+    is 1 if a first worker seemed to return before its answer existed, and a second one did not.
     """
 
     index_change: str | None
@@ -71,7 +71,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What comes before the steady state, and the size of what an export left."""
+    """The times before the steady state, and the size of what an export left."""
 
     import_seconds: float | None
     prepare_seconds: float | None = None
@@ -83,11 +83,11 @@ class Preparation:
 
 @dataclass(frozen=True)
 class CellInputs:
-    """Table and traces. `table` is rows, columns and dtype, or the scheme by which it is stored.
+    """The table and traces of a cell; `table` is rows, columns, and the dtype or scheme.
 
-    `bags` is None where there are none. `reuse` is what `figures.reuse_of` finds in all traces.
-    `touched_bytes` are those of the rows that are looked up, each once: in all traces together, or
-    in a mean call where rates are counted.
+    `bags` is None for a lookup without bags. `reuse` is as `figures.reuse_of` returns it, over all
+    traces. `touched_bytes` counts each row that is looked up once: over all traces together, or, if
+    there are rates, in a mean call.
     """
 
     lookups: int
@@ -102,7 +102,7 @@ class CellInputs:
 
 @dataclass(frozen=True)
 class Rounds:
-    """How much was timed, what the clock cost, and how the processor was used meanwhile."""
+    """How much was timed, what the clock cost, and how the processor was used."""
 
     generations: int
     rounds: int
@@ -118,7 +118,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Threads:
-    """Thread pools by size, threads by name, and how many worked."""
+    """The sizes of thread pools, the numbers of threads by name, and how many threads worked."""
 
     pools: Mapping[str, int]
     threads_by_name: Mapping[str, int]
@@ -127,7 +127,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the worker: after its rounds, at its peak, and the peak's rise."""
+    """The worker's resident bytes: after its rounds, at its peak, and the rise to the peak."""
 
     resident_bytes: int | None
     peak_bytes: int | None = None
@@ -136,7 +136,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Rates:
-    """Bytes of a mean call over its time; see `workloads/traffic.py` for the ways to count."""
+    """The bytes of a mean call over its time; `workloads/traffic.py` has the ways to count."""
 
     logical_gb_per_s: float
     padded_gb_per_s: float
@@ -146,7 +146,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Shares:
-    """The compulsory rate as a share of what a gather and a copy reached here, and how."""
+    """The compulsory rate as a share of the best gather and the best copy on this machine."""
 
     share_of_gather: float
     share_of_copy: float
@@ -168,7 +168,7 @@ class DeviceTimes:
 
 @dataclass(frozen=True)
 class Spread:
-    """What the interval over processes rests on: their standard deviation, in logs."""
+    """The standard deviation between processes, in logs, from which the interval is computed."""
 
     process_deviation: float
     process_degrees_of_freedom: float
@@ -176,7 +176,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Resolution:
-    """The margin that a difference must clear, as a ratio less 1, where it is wider than usual."""
+    """The margin, as a ratio minus 1, that a difference must exceed; only if wider than usual."""
 
     resolution: float
     resolution_note: str
@@ -184,7 +184,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Multiplicity:
-    """How sure a verdict is by itself, and among how many it must hold."""
+    """A verdict's own p-value, and the number of comparisons for which it is corrected."""
 
     p_value: float
     comparisons: int
@@ -192,11 +192,10 @@ class Multiplicity:
 
 @dataclass(frozen=True)
 class TimingDetails:
-    """All of it; a timing has what could be measured of it.
+    """All details of a timing; groups that could not be measured are None.
 
-    `reference` is the backend that the ratio is taken to. `spelling` names the adapter's other
-    spelling that was timed; None for its own. `device_missing` says why there is no time on the
-    device.
+    `reference` is the baseline of the ratio. `spelling` is the other spelling of the adapter that
+    was timed; None for its own. `device_missing` says why there is no time on the device.
     """
 
     reference: str | None = None
@@ -219,9 +218,10 @@ class TimingDetails:
 
 @dataclass(frozen=True)
 class PriceRounds:
-    """What a price rests on: the margin that it had to clear, and each round's nanoseconds a call.
+    """The readings of a price: the margin that it had to exceed, and the time in each round.
 
-    `rounds_ns_per_call` has, for each generation, each round's time there and back.
+    `rounds_ns_per_call` has the nanoseconds of a call for each generation, each round, there and
+    back.
     """
 
     note: str
@@ -232,7 +232,7 @@ class PriceRounds:
 
 @dataclass(frozen=True)
 class PriceDetails:
-    """What a price rests on, or how grave it is that there is none."""
+    """The readings of a price, or the exit code if there is none."""
 
     rounds: PriceRounds | None = field(default=None, metadata=FLAT)
     exit_code: int | None = None

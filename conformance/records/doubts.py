@@ -1,4 +1,4 @@
-"""Why a run is partial: it stopped before its end, or contradicts itself."""
+"""Find out why a run is partial: it stopped before its end, or contradicts itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embcheck.conformance.records.lines import ResultLine
 
-# `run` imports this module, and would be imported here in a circle.
+# For types only, since `run` imports this module.
 if TYPE_CHECKING:
     from embcheck.conformance.records.run import Run
 
@@ -18,7 +18,7 @@ _NO_FAILURES = frozenset({"passed", "refused-earlier", "observed", "unsupported"
 
 
 def doubts(run: Run) -> list[str]:
-    """Say what makes a run partial; empty for one that came to its end, and adds up."""
+    """List what makes a run partial; empty for a run that is complete and consistent."""
     sums = [_stopped(run)] if run.footer is None else _sums(run)
     return [*sums, *run.damage, *_contradictions(run)]
 
@@ -31,25 +31,25 @@ def _stopped(run: Run) -> str:
 
 
 def _sums(run: Run) -> Iterator[str]:
-    """Hold a run to what its header plans and its footer counts."""
+    """Compare a run's lines with the plan in its header and the counts in its footer."""
     if run.header.purpose == "conformance" and len(run.results) != run.header.planned:
         yield f"it has {len(run.results):,} results, and {run.header.planned:,} were planned"
     counted = dict(run.footer.counts) if run.footer else {}
     had = Counter(result.outcome for result in run.results)
     had.update(line.verdict for line in run.measurements)
     had.update(line.verdict for line in run.prices)
-    # Words of either side: what only one of them has is a difference too.
+    # The words of both sides: a word that only one of them has is a difference too.
     for word in dict.fromkeys((*counted, *had)):
         if counted.get(word, 0) != had[word]:
             yield f"its end counts {counted.get(word, 0):,} {word}, and it has {had[word]:,}"
 
 
 def _contradictions(run: Run) -> Iterator[str]:
-    """Count what no run writes, and name the first of each kind."""
+    """Count contradictions, which no run writes, and name the first of each kind."""
     backends = {str(info.get("id")): info for info in run.header.backends}
     if len(backends) < len(run.header.backends):
         yield "its header names a backend twice"
-    # By backend, since each of them has a result of every case.
+    # By backend, since each case has one result for every backend.
     seen: dict[str, set[str]] = {}
     found: dict[str, list[str]] = {}
     for result in run.results:
@@ -80,7 +80,7 @@ def _said_against(
         yield "name another level, or other clauses, than their case"
     if result.outcome == "deviated" and result.deviation is None:
         yield "are explained by no deviation"
-    # Records from before there was `silent` have None, which contradicts nothing.
+    # Older records have no `silent`; None contradicts nothing.
     silent = None if result.kind is None else result.kind != _LOUD
     if (result.kind and result.outcome in _NO_FAILURES) or result.silent not in (None, silent):
         yield "name a kind of failure that is not theirs"

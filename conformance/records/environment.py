@@ -1,4 +1,4 @@
-"""The machine and the interpreter that a run was made on."""
+"""Describe the machine and the interpreter of a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from embcheck.conformance.timing.clock.machine import cores
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the machine, and what its workers are kept from.
+    """Return what a reader needs to know of the machine, and whether workers are confined.
 
-    That is what a reader needs to judge a run; no names of hosts or users.
+    No names of hosts or users are included.
     """
     can = confinement()
     return {

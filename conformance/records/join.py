@@ -1,4 +1,4 @@
-"""Join the runs of several folders in one file, and refuse what cannot be compared."""
+"""Merge the runs of several folders into one file; refuse runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ MACHINE = ("cpu", "cores", "memory_gib")
 def join(folders: Iterable[Path], out: Path) -> list[Run]:
     """Write the runs of all folders to `out`, the oldest first, and return them.
 
-    Raises RecordError for a folder without runs, NotComparable for runs of different suites or
-    versions of embcheck, for a case or a workload that is not the same in all, for one label on two
-    different libraries, and for timings that were taken on different machines. A run that is not
-    whole loses its end. What `out` held before stays in `results.previous.jsonl`. Raises InUse
-    where another process has `out`, and OSError where it cannot be written to.
+    A partial run is written without its footer. An earlier file in `out` stays as
+    `results.previous.jsonl`.
+
+    Raise RecordError for a folder without runs. Raise NotComparable for runs of different suites or
+    versions of embcheck, for a case or workload that is not the same in all runs, for one label on
+    two different libraries, and for timings of different machines. Raise InUse if another process
+    has `out`, and OSError if it cannot be written to.
     """
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
-    # Runs of named specs have digests of their own; `check_alike` holds their cases to the others'.
+    # Runs of named specs have other digests. `check_alike` compares their cases with the others.
     shipped = [(run, folder) for run, folder in found if not run.header.settings.get("named_specs")]
     said = "another suite of cases; run both with the same one"
     _check_same(shipped, "conformance", "suite", said)
@@ -46,7 +48,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     with claimed(out), whole_file(path) as file:
         for line in chain.from_iterable(map(_lines, runs)):
             file.write(json.dumps(to_json_data(line)) + "\n")
-        # All must be written before the earlier file is moved away.
+        # Everything must be written before the earlier file is moved away.
         file.flush()
         if path.exists():
             path.replace(out / PREVIOUS)
@@ -61,7 +63,7 @@ def _lines(run: Run) -> Iterator[Line]:
     yield from run.rounds
     yield from run.measurements
     yield from run.prices
-    # With its end, a partial run would seem whole to whoever counts.
+    # With a footer, a partial run could be taken for a complete one.
     if run.footer is not None and not run.partial:
         yield run.footer
 
@@ -79,7 +81,7 @@ def _check_backends(found: list[tuple[Run, str]]) -> None:
     seen: dict[str, tuple[Mapping[str, Any], str]] = {}
     for run, folder in found:
         for info in run.header.backends:
-            # Nothing ran there, so that no result can be taken for another library's.
+            # Nothing ran, so there are no results that could be confused with another library's.
             if info.get("unavailable") or info.get("broken"):
                 continue
             label = str(info.get("id"))
@@ -92,7 +94,7 @@ def _check_backends(found: list[tuple[Run, str]]) -> None:
 
 
 def _check_machines(found: list[tuple[Run, str]]) -> None:
-    # Outcomes may stand beside those of another machine, times may not.
+    # Outcomes of different machines can be compared, times cannot.
     timings = [(run, folder) for run, folder in found if run.header.purpose == "timing"]
     for run, folder in timings[1:]:
         first, home = timings[0]
@@ -106,7 +108,7 @@ def _check_machines(found: list[tuple[Run, str]]) -> None:
 
 
 def _check_workloads(found: list[tuple[Run, str]]) -> None:
-    """Refuse timings of two workloads under one name."""
+    """Refuse timings of different workloads under one name."""
     seen: dict[tuple[str, str], tuple[str, str]] = {}
     for run, folder in found:
         for name, digest in run.header.settings.get("workloads", {}).items():

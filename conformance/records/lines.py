@@ -1,7 +1,8 @@
-"""The lines of `results.jsonl`, and the version of their format.
+"""The types of lines in `results.jsonl`, and the version of their format.
 
-A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result`, `rounds`,
-`measurement` and `price` lines, and an `end` footer; without a footer the run is partial.
+A file has one or more runs. A run begins with a `run` header and ends with an `end` footer. In
+between are `clause`, `case`, `result`, `rounds`, `measurement` and `price` lines. A run without a
+footer is partial.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ FORMAT_VERSION = 1
 class RunHeader:
     """How a run was made. `purpose` is `conformance`, `timing`, `curves` or `prices`.
 
-    `backends` holds, for each backend asked for, its info (see `messages.describe_info`), or `id`
-    and `unavailable`, the reason. `times` are UTC in ISO 8601.
+    `backends` has an entry for each backend that was asked for: its info (see
+    `messages.describe_info`), or its `id` and the reason in `unavailable` or `broken`. `started` is
+    in UTC, ISO 8601. `suite` is the digest of the cases. `planned` is the number of results.
     """
 
     purpose: str
@@ -54,12 +56,13 @@ class ClauseLine:
 class CaseLine:
     """One case, as it was when the run was made.
 
-    `call` and `control` are as `CallSpec.describe` gives them, `expected` and `control_expected`
-    map observations to described arrays (None for a rejection). `readings` maps the names of the
-    answers that an implementation-defined case tells apart to such observations, `pytorch` is the
-    one that PyTorch gives. `parameters` are the current values of the case's matrix. A case of
-    several calls has the labels of its `steps`; `call` and `expected` are those of the first.
-    `fingerprint` is a digest of all that the case is judged by, long arrays and bounds too.
+    `call` and `control` are as `CallSpec.describe` gives them. `expected` and `control_expected`
+    map observations to described arrays; `expected` is None unless the call must return. For an
+    implementation-defined case, `readings` maps names of possible answers to such observations, and
+    `pytorch` is the name of PyTorch's answer. `parameters` are the case's values of the matrix. A
+    case of several calls has labels in `steps`; `call` and `expected` are those of the first step.
+    `fingerprint` is a digest of everything that the case is judged by, also of long arrays and
+    bounds.
     """
 
     case: str
@@ -82,9 +85,9 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class KnownDeviation:
-    """The entry that names what departed: see `execution.judging.deviations.Deviation`.
+    """The entry of a known deviation: see `execution.judging.deviations.Deviation`.
 
-    Records from before there were causes have none.
+    Older records have no `cause`.
     """
 
     category: str
@@ -103,12 +106,12 @@ class KnownDeviation:
 
 
 class Described(TypedDict, total=False):
-    """A text; or an array's dtype, shape and values (nested), of which a long one has the first.
+    """A text, or an array: its dtype, shape and nested values; only the `first` of a long array.
 
-    What JSON has no number for is text: `nan`, `inf`, `-inf`, complex numbers. An input may have a
-    `layout` and the `recipe` that it is made by, or be `real` data. An expectation may be what the
-    `reference` answers, or state the values `at` some places, which places are `equal` to one
-    another, and which are `nonzero`.
+    Numbers that JSON lacks are text: `nan`, `inf`, `-inf`, complex numbers. An input may have a
+    `layout`, and the `recipe` from which it is made, or be `real` data. An expectation may be the
+    answer of the `reference`. It may also state only the values `at` some positions, groups of
+    positions with `equal` values, and positions that are `nonzero`.
     """
 
     dtype: str
@@ -126,9 +129,9 @@ class Described(TypedDict, total=False):
 
 
 class DescribedBackend(TypedDict, total=False):
-    """A backend that was asked for: its info, or `unavailable` or `broken`, the reason.
+    """A backend that was asked for: its info, or the reason why it is `unavailable` or `broken`.
 
-    `adapter` is whose it is, where its `id` is a label. What is not listed here may be anything.
+    `adapter` is the name of its backend, if `id` is a label. Other keys may be anything.
     """
 
     id: Required[str]
@@ -147,11 +150,11 @@ class DescribedBackend(TypedDict, total=False):
 
 
 class DescribedEnvironment(TypedDict, total=False):
-    """The machine of a run. What is not listed here may be anything.
+    """The machine of a run. Keys that are not listed here may be anything.
 
-    `writes_confined` is true where workers could write to their own folders only,
-    `signals_confined` where they could signal only what they started themselves; `unconfined` is
-    the reason where one is not. Records from before that have neither.
+    `writes_confined` is true if workers could write only to their own folders, `signals_confined`
+    if they could signal only processes that they started. `unconfined` is the reason if one of them
+    is false. Older records lack these keys.
     """
 
     python: str
@@ -167,8 +170,8 @@ class DescribedEnvironment(TypedDict, total=False):
 class DescribedSettings(TypedDict, total=False):
     """How a run was made: the `selection` of cases in words, or the profile of timings.
 
-    `named_specs` is true where not all shipped specs were run, or others, so that `suite` is the
-    digest of these. `workloads` has a digest of each. What is not listed here may be anything.
+    `named_specs` is true if the run was of other specs than all shipped ones; then `suite` is the
+    digest of those specs. `workloads` maps names to digests. Other keys may be anything.
     """
 
     selection: str
@@ -198,16 +201,16 @@ class DescribedRound(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ResultLine:
-    """What a case came to on a backend.
+    """The result of a case on a backend.
 
-    `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
-    calls and answering them. `reading` says what an implementation-defined call did;
-    `reading_word` is the ledger's word for it, None where the case has words of its own.
-    `bound_width` is the largest part of a value by which a judged answer might have been off, 0
-    where it was exact, so that an outcome of `observed` with it says that no bound was narrow
-    enough to judge by. `helped` is what the adapter did of the call itself, as it says. `notes` are
-    `unavailable` where the backend cannot run here, `only-after-others` where the case passes in a
-    fresh process, and `conforms` where it is stale because it passes.
+    `seconds` is the time of backend and harness together, `backend_seconds` the backend's own
+    share: preparing calls and answering them. `reading` says what an implementation-defined call
+    did; `reading_word` is the ledger's word for it, None if the case has words of its own.
+    `bound_width` is the error bound by which an answer was judged, as the largest share of a value;
+    0 means an exact comparison. If it is set and the outcome is `observed`, the bound was too wide
+    to judge by. `helped` is what the adapter declared to have done itself. `notes` are
+    `unavailable` if the backend cannot run here, `only-after-others` if the case passes in a fresh
+    process, and `conforms` if the outcome is stale because the case passes.
     """
 
     case: str
@@ -232,13 +235,14 @@ class ResultLine:
 
 @dataclass(frozen=True)
 class RoundsLine:
-    """What was read while one generation of workers timed one cell: all that figures rest on.
+    """The raw readings of one generation of workers in one cell, from which figures are computed.
 
-    `inputs` describes table and traces. `arms` says of each arm, by its key, which backend has
-    which role, and what was found out before its first round and after its last. `rounds` have,
-    in the order in which they were run, `order`, `noise` and for each arm its two `blocks`, there
-    and back: seconds, CPU seconds, involuntary switches, then seconds, CPU seconds and CPU seconds
-    of background threads while the worker waited before. `stopped` says why a cell did not begin.
+    `inputs` describes the table and the traces. `arms` has, for each arm by its key, the backend,
+    its role, and what was measured before the first round and after the last. `rounds` are in the
+    order of execution. Each has `order`, `noise`, and for each arm its two `blocks`, there and
+    back. A block is a list: seconds, CPU seconds, involuntary context switches; then seconds, CPU
+    seconds and background threads' CPU seconds of the wait before it; then CPU seconds to wake and
+    rest helper threads. Older records have fewer numbers. `stopped` says why a cell did not begin.
     """
 
     workload: str
@@ -256,7 +260,7 @@ class RoundsLine:
 
 @dataclass(frozen=True)
 class Reason:
-    """What is to be said of a timing: `kind` names what it is about, `text` is for people."""
+    """A reason for the verdict on a timing: `kind` says what it is about, `text` is for people."""
 
     kind: str
     text: str
@@ -266,13 +270,14 @@ class Reason:
 class Measurement:
     """One timing: a workload on a backend, in one cache state, with a number of threads.
 
-    `role` is `reference`, `candidate`, `a/a` (the reference in processes of its own, under a second
-    name) or `sentinel` (a bare gather of NumPy's). `ratio` is this backend's time over the
-    reference backend's, within rounds; `ratio_low` and `ratio_high` bound its 95 % interval.
-    `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the reference, or NOT TIMED, without
-    figures. `reasons` say why, `message` has their texts in one. `flags` name what disturbed the
-    timing, or keeps it from being what the cell says. `break_even_calls` is after how many calls a
-    longer preparation is paid back; None where it never is, or there is none.
+    `role` is `reference` (the baseline), `candidate`, `a/a` (the baseline again, in processes of
+    its own under a second name) or `sentinel` (a plain gather in NumPy). `ratio` is this backend's
+    time over the baseline's in the same rounds; `ratio_low` and `ratio_high` are the ends of its
+    95 % confidence interval. `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the
+    baseline, or NOT TIMED, without figures. `reasons` say why; `message` has all of their texts.
+    `flags` name what disturbed the timing, or in what it differs from the cell's description.
+    `break_even_calls` is the number of calls after which a longer preparation is paid back; None if
+    that never happens, or the preparation is not longer.
     """
 
     workload: str
@@ -296,12 +301,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class PriceLine:
-    """What one semantic, stage or spelling costs a backend, paired with the call without it.
+    """What one semantic, stage or spelling costs a backend, compared with the call without it.
 
     `kind` is `semantics`, `stage` or `spelling`. `ratio` is the time of `variant` over that of
-    `plain`, in the same process and rounds, with the bounds of its 95 % interval; `verdict` is
-    SLOWER where it costs, FASTER where it saves, SAME, INCONCLUSIVE, or NOT TIMED with the reason
-    in `message`.
+    `plain`, in the same process and rounds; `ratio_low` and `ratio_high` are the ends of its 95 %
+    confidence interval. `verdict` is SLOWER if the variant costs time, FASTER if it saves time,
+    SAME, INCONCLUSIVE, or NOT TIMED, with the reason in `message`.
     """
 
     workload: str
@@ -323,7 +328,7 @@ class PriceLine:
 
 @dataclass(frozen=True)
 class RunFooter:
-    """How a run ended; `counts` maps outcomes or verdicts to how often they came."""
+    """How a run ended; `counts` maps outcomes or verdicts to their number of lines."""
 
     finished: str
     seconds: float
@@ -355,7 +360,7 @@ LINE_TYPES: dict[str, type[Line]] = {
 
 
 def to_json_data(line: Line) -> dict[str, Any]:
-    """Turn a line into plain JSON data, `type` first."""
+    """Turn a line into plain JSON data, with `type` as the first key."""
     data: dict[str, Any] = to_plain(line, whole=True)
-    # First, so that `reading` and `writer` know a line by how it begins.
+    # `reading` and `writer` recognise a line by its first characters.
     return {"type": data.pop("type"), **data}

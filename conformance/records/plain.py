@@ -1,8 +1,8 @@
-"""Dataclasses <-> plain JSON data.
+"""Convert dataclasses to plain JSON data and back.
 
-A field without a default is always written, null where it is None. One with a default is left out
-where it has it, but for the fields of a line itself. A field marked `FLAT` holds a dataclass whose
-fields stand among those of its owner.
+A field without a default is always written; None becomes null. A field with a default is left out
+if it has that value, except for the fields of a line itself. A field marked `FLAT` holds a
+dataclass whose fields are written among those of its owner.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 FLAT: Mapping[str, Any] = {"flat": True}
-"""Metadata of a field whose dataclass, or None, has no name of its own in the record."""
+"""Metadata of a field that holds a dataclass or None, and has no key of its own in the record."""
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,9 +23,12 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def to_plain(value: Any, *, whole: bool = False) -> Any:
-    """Return a value as JSON data; `whole` writes a dataclass's defaults too."""
+    """Return a value as JSON data. If `whole` is true, fields with their default are written too.
+
+    `whole` applies to the value itself, not to the dataclasses in it.
+    """
     kind: Any = type(value)
-    # Nearly all values are scalars: to ask for these first makes writing faster.
+    # First, for speed: nearly all values are scalars.
     if kind in _SCALARS:
         return value
     if known := _fields_of(kind):
@@ -49,16 +52,17 @@ _SCALARS = frozenset({str, int, float, bool, NoneType})
 
 @lru_cache
 def _fields_of(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
-    """Return name, default and flatness of a dataclass's fields; none of another type's."""
+    """Return (name, default, is flat) for each field of a dataclass; () for other types."""
     found = fields(kind) if is_dataclass(kind) else ()
     return tuple((one.name, one.default, bool(one.metadata.get("flat"))) for one in found)
 
 
 def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
-    """Make a dataclass of JSON data; keys that it does not know are left out.
+    """Make a dataclass from JSON data; unknown keys are ignored.
 
-    Plain values are taken as they come: `reading.read_lines` holds them to the schema before.
-    Raises TypeError where a field is missing, or is no object or list where it should be one.
+    Plain values are not checked here: `reading.read_lines` has validated them by the schema.
+    Raise TypeError if a required field is missing, or a field is not the object or list that it
+    should be.
     """
     made: T = _reader_of(kind)(data)
     return made
@@ -66,7 +70,10 @@ def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
 
 @lru_cache
 def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
-    """Return what makes a dataclass of JSON data; how is found out once, for it takes longer."""
+    """Return a function that makes a dataclass from JSON data.
+
+    Cached, since finding out how takes longer than doing it.
+    """
     plain: set[str] = set()
     made: list[tuple[str, Callable[[Any], Any]]] = []
     flat: list[tuple[str, set[str], Callable[[Mapping[str, Any]], Any]]] = []
@@ -74,7 +81,7 @@ def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
         hint = hints_of(kind)[field.name]
         if field.metadata.get("flat"):
             noun = noun_of(hint)
-            # Its keys are among those of the owner; it is there if any of them is.
+            # Its keys are among those of the owner. It is present if any of them is.
             flat.append((field.name, {key.name for key in fields(noun)}, _reader_of(noun)))
         elif (convert := _converter(hint, field.name)) is not None:
             made.append((field.name, convert))
@@ -95,9 +102,9 @@ def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _converter(hint: Any, name: str) -> Callable[[Any], Any] | None:
-    """Return what makes a field's value of JSON data; None if that is the value itself."""
+    """Return a function that makes a field's value from JSON data; None if it needs no change."""
     allows_none = NoneType in get_args(hint)
-    # Of what a type may be, one option at most needs converting.
+    # At most one member of a union needs a conversion.
     convert = next(filter(None, (_made(option, name) for option in options_of(hint))), None)
     if convert is None or not allows_none:
         return convert
@@ -136,12 +143,12 @@ def hints_of(kind: Hashable) -> dict[str, Any]:
 
 
 def options_of(hint: Any) -> tuple[Any, ...]:
-    """Return what a type may be, None aside."""
+    """Return the members of a union type without None, or the type itself."""
     if get_origin(hint) in (Union, UnionType):
         return tuple(option for option in get_args(hint) if option is not NoneType)
     return (hint,)
 
 
 def noun_of(hint: Any) -> Any:
-    """Return the dataclass that a field holds."""
+    """Return the dataclass in a field's type."""
     return next(option for option in options_of(hint) if is_dataclass(option))

@@ -1,6 +1,6 @@
-"""The lines of a results file, read one by one and held to the published schema.
+"""Read a results file line by line, and validate each line by the published schema.
 
-Records come from strangers: any bytes are lines, or refused with their place.
+Records may come from strangers, so any file is either read or refused with the place of its fault.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from embcheck.conformance.records.lines import (
 from embcheck.conformance.records.plain import from_plain
 
 LINE_LIMIT = 16 * 2**20
-"""Bytes of a line; the longest that a run writes has a few ten thousand."""
+"""The most bytes of a line; the longest line that a run writes has a few ten thousand."""
 DEPTH_LIMIT = 100
-"""Lists and objects in one another; an array has 64 dimensions at most."""
+"""The deepest nesting of lists and objects; an array has at most 64 dimensions."""
 DIGITS_LIMIT = 20
-"""Characters of a whole number: those of 64 bits and a sign."""
+"""The most characters of an integer: enough for 64 bits and a sign."""
 SAID_LIMIT = 1000
-"""Characters of an error."""
+"""The most characters of an error message."""
 REMEDY = "restore the file, or run again"
 _BOM = b"\xef\xbb\xbf"
 _OLDER_CATEGORIES = {"upstream-bug": "bug", "adapter": "composition"}
-"""What the categories of deviations were called before they followed from a cause."""
+"""Older names of the categories of deviations, from before they followed from a cause."""
 _SHARED = ("case", "level", "backend", "outcome", "kind", "message")
-"""Texts of results that repeat, of which one copy is kept."""
+"""Texts that many results repeat; equal ones share one copy in memory."""
 _REPEATED = (b'{"type": "case"', b'{"type": "clause"')
-"""How lines begin that a file of several runs repeats."""
+"""The first bytes of lines that the runs of one file may repeat."""
 
 
 class RecordError(Exception):
-    """A results file cannot be read; says where and what to do.
+    """A results file cannot be read; the message says where and what to do.
 
-    What it quotes of the file is cut, and safe to print.
+    The message is cut to a limit and safe to print, whatever it quotes from the file.
     """
 
     def __init__(self, said: str) -> None:
@@ -57,14 +57,14 @@ class RecordError(Exception):
 
 
 class _NotJson(ValueError):
-    """A text is not JSON, or is JSON that no run writes; the message says what is wrong."""
+    """A line is not JSON, or is JSON that no run writes; the message says what is wrong."""
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, Line | None]]:
-    """Give the lines of a file with their numbers, None for a last one that was cut off.
+    """Yield the lines of a file with their numbers; None for a last line that was cut off.
 
-    Raises OSError for a file that cannot be read, RecordError for anything but a regular file, and
-    for a line that no run writes.
+    Raise OSError for a file that cannot be read, and RecordError for a path that is not a regular
+    file, or a line that no run writes.
     """
     if not stat.S_ISREG(file.stat().st_mode):
         raise RecordError(f"{file}: is no file; name a folder that a run wrote")
@@ -76,7 +76,7 @@ def _lines(source: BinaryIO, file: Path) -> Iterator[tuple[int, Line | None]]:
     repeated: dict[bytes, Line] = {}
     texts: dict[str, str] = {}
     number = 0
-    # One byte more shows that a line is too long, without reading all of it.
+    # One byte beyond the limit is enough to see that a line is too long.
     while raw := source.readline(LINE_LIMIT + 1):
         number += 1
         key = sha256(raw).digest() if raw.startswith(_REPEATED) else b""
@@ -88,7 +88,7 @@ def _lines(source: BinaryIO, file: Path) -> Iterator[tuple[int, Line | None]]:
         try:
             data = _parsed(raw)
         except _NotJson as error:
-            # An interrupted run leaves a last line without its end. Anything else is damage.
+            # An interrupted run leaves a last line without a line end. Anything else is damage.
             if raw.endswith(b"\n") or len(raw) > LINE_LIMIT:
                 raise RecordError(f"{file}:{number}: {error}; {REMEDY}") from None
             yield number, None
@@ -112,10 +112,10 @@ def _parsed(raw: bytes) -> Any:
         raise _NotJson("not JSON") from None
     except RecursionError:
         raise _NotJson(_TOO_DEEP) from None
-    # Cheap to count: a text with few brackets cannot be deep.
+    # Counting is cheap, and a text with few brackets cannot be nested deeply.
     if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
         _check_depth(data)
-    # Only escapes can spell a lone surrogate, for which UTF-8 has no bytes.
+    # A lone surrogate can only come from an escape, since UTF-8 cannot encode it.
     return _encodable(data) if b"\\ud" in raw.lower() else data
 
 
@@ -123,7 +123,7 @@ _TOO_DEEP = f"nested more than {DEPTH_LIMIT} deep"
 
 
 def _check_depth(data: Any) -> None:
-    # Level by level: a recursion would itself be exhausted by what is deep.
+    # Level by level, since deep nesting would exhaust a recursion.
     level = [data]
     for _ in range(DEPTH_LIMIT + 1):
         level = [
@@ -138,7 +138,7 @@ def _check_depth(data: Any) -> None:
 
 
 def _encodable(data: Any) -> Any:
-    """Spell out lone surrogates, which a backend may say and no output can encode."""
+    """Replace lone surrogates by their escapes: a message may have them, and no output can."""
     if isinstance(data, str):
         return data.encode("utf-8", "backslashreplace").decode()
     if isinstance(data, list):
@@ -174,17 +174,17 @@ _DECODER = json.JSONDecoder(
 
 
 def _line(data: Any, place: str, texts: dict[str, str]) -> Line:
-    """Make a line of JSON data; raises RecordError for what the schema does not allow."""
+    """Make a line from JSON data. Raise RecordError for what the schema does not allow."""
     name = data.get("type") if isinstance(data, dict) else None
     if not isinstance(name, str) or name not in LINE_TYPES:
         raise RecordError(f"{place}: not a line of a results file; {REMEDY}")
-    # Before the schema, whose complaint would not say that a newer embcheck is needed.
+    # Before validation, whose message would not say that a newer embcheck is needed.
     version = data.get("format")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise RecordError(f"{place}: written by a newer embcheck; upgrade to read it")
     kind = LINE_TYPES[name]
     if kind is ResultLine:
-        # Before the schema, which knows the newer names only.
+        # Before validation, since the schema has only the newer names.
         _rename_category(data)
     validator = _validator(name)
     if not validator.is_valid(data):
@@ -211,10 +211,10 @@ def _rename_category(data: dict[str, Any]) -> None:
 
 @lru_cache
 def _validator(name: str) -> jsonschema_rs.Validator:
-    """Return the validator of a type of line; older ones may lack what has a default."""
+    """Return the validator for a type of line; fields with a default may be missing."""
     schema = json.loads(files("embcheck.specs").joinpath("results.schema.json").read_text("utf-8"))
     kind = LINE_TYPES[name]
-    # The published schema is that of what is written now, with every field.
+    # The published schema requires every field. Older records lack those added later.
     schema["$defs"][kind.__name__]["required"] = [
         field.name
         for field in fields(kind)
@@ -226,15 +226,15 @@ def _validator(name: str) -> jsonschema_rs.Validator:
 
 
 def _complaint(validator: jsonschema_rs.Validator, data: Mapping[str, Any]) -> str:
-    # The first one will do: a line that does not fit is refused as a whole.
+    # The first error is enough, since the whole line is refused.
     error = next(iter(validator.iter_errors(data)))
     where = ".".join(map(str, error.instance_path))[:80] or "the line"
     return f"{where}: {error.message[:200]}"
 
 
 def _is_whole(line: RoundsLine) -> bool:
-    """Whether each round has two blocks of every arm, with at least three numbers, and time."""
-    # JSON Schema cannot hold the blocks to the arms; the figures divide by these numbers.
+    """Whether each round has two blocks of every arm, each with 3 to 7 numbers and a time > 0."""
+    # JSON Schema cannot compare the blocks with the arms, and figures divide by these numbers.
     return all(arm.calls_per_block > 0 for arm in line.arms.values()) and all(
         len(pair) == 2 and all(3 <= len(block) <= 7 and block[0] > 0 for block in pair)
         for round_ in line.rounds

@@ -1,4 +1,4 @@
-"""A finished or partial run, read back from `results.jsonl`."""
+"""Read runs, complete or partial, from `results.jsonl`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FILE_NAME = "results.jsonl"
 
 @dataclass
 class Run:
-    """One execution: its header, what it knows, and whether it came to its end.
+    """One execution: its header, its lines by type, and its footer, None if it has none.
 
-    `damage` names the lines that are not as a run writes them.
+    `damage` says which lines are not as a run writes them.
     """
 
     header: RunHeader
@@ -47,7 +47,7 @@ class Run:
 
     @property
     def partial(self) -> bool:
-        """Whether the run stopped before its end, or is not as it was written."""
+        """Whether the run stopped before its end, or contradicts itself."""
         return bool(self.doubts)
 
     @cached_property
@@ -57,14 +57,14 @@ class Run:
 
     @property
     def selection(self) -> str:
-        """Which cases of the suite were to be run, in words; empty for all."""
+        """The selection of cases in words; empty for the whole suite."""
         settings = self.header.settings
         named = "the named specs" if settings.get("named_specs") else ""
         return str(settings.get("selection") or named)
 
     def add(self, line: Line, number: int = 0) -> None:
-        """Take in one line that follows the header, from this line of its file."""
-        # They are cached, and may change with each line.
+        """Add a line after the header; `number` is its line number in the file."""
+        # The cached `doubts` may change with each line.
         self.__dict__.pop("doubts", None)
         if self.footer is not None:
             self.damage.append(f"line {number} stands after its end")
@@ -84,7 +84,7 @@ class Run:
             self.footer = line
 
     def _hold(self, first: Line, line: Line, number: int) -> None:
-        """Hold a line to the first one of its id."""
+        """Note as damage that a line differs from the first one with its id."""
         if first != line:
             self.damage.append(f"line {number} states a case or clause otherwise than before")
 
@@ -92,8 +92,8 @@ class Run:
 def read_runs(path: Path) -> list[Run]:
     """Read all runs of a file, or of the `results.jsonl` in a folder.
 
-    A last line that was cut off is left out (the run is partial then). Raises RecordError for a
-    file that is missing, is no record, or has a newer format.
+    A last line that was cut off is left out, and makes the run partial. Raise RecordError for a
+    file that is missing, is not a record, or has a newer format.
     """
     try:
         file = path / FILE_NAME if path.is_dir() else path
@@ -106,7 +106,7 @@ def read_runs(path: Path) -> list[Run]:
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Collect no garbage meanwhile: all that is read lives on, and looking costs a fifth."""
+    """Turn the garbage collector off: it would find nothing, and take a fifth of the time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -122,7 +122,7 @@ def _read(file: Path) -> list[Run]:
         if isinstance(line, RunHeader):
             runs.append(Run(line))
         elif line is None:
-            # A file that begins with a line cut off holds no run, and is refused below.
+            # Without a run before it, the file is refused below.
             if runs:
                 runs[-1].damage.append(f"line {number} is cut off")
         elif runs:

@@ -1,7 +1,7 @@
-"""The JSON Schema of a line of `results.jsonl`, made from the dataclasses.
+"""Make the JSON Schema of a line of `results.jsonl` from the dataclasses.
 
 `python -m embcheck.conformance.records.schema` prints what is published as
-`specs/results.schema.json`; a test holds the file to it.
+`specs/results.schema.json`. A test compares the two.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
     (PriceLine, "verdict"): Conclusion,
     (Reason, "kind"): Because,
 }
-"""Fields whose values are among those of an enum, wherever that is."""
+"""Fields whose values are those of an enum in another module."""
 FORMS: Mapping[tuple[type, str], Any] = {
     (RunHeader, "backends"): tuple[DescribedBackend, ...],
     (RunHeader, "environment"): DescribedEnvironment,
@@ -66,12 +66,12 @@ FORMS: Mapping[tuple[type, str], Any] = {
     (CaseLine, "readings"): Mapping[str, Mapping[str, Described]],
     (RoundsLine, "rounds"): tuple[DescribedRound, ...],
 }
-"""Fields that hold plain data, of a form that readers rely on."""
+"""Fields that hold plain data in a form on which readers rely."""
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 
 def results_schema() -> dict[str, Any]:
-    """Return the schema; a reader may meet keys that it does not know, so none is refused."""
+    """Return the schema. It allows unknown keys, since newer records may add some."""
     nouns: dict[str, Any] = {}
     lines = [_line(name, kind, nouns) for name, kind in LINE_TYPES.items()]
     return {
@@ -86,7 +86,7 @@ def results_schema() -> dict[str, Any]:
 
 
 def _line(name: str, kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
-    """Return what holds for lines of one type; a line is written with all of its fields."""
+    """Return the condition for lines of one type; all of their fields are required."""
     made = _object(kind, nouns, whole=True)
     made["properties"]["type"] = {"const": name}
     if name == "run":
@@ -107,12 +107,12 @@ def _object(kind: Any, nouns: dict[str, Any], *, whole: bool = False) -> dict[st
         if field.metadata.get("flat"):
             noun = _object(noun_of(hint), nouns)
             properties |= noun["properties"]
-            # Of a flat noun, the keys that are always written come together or not at all.
+            # The required keys of a flat dataclass are all present, or none of its keys is.
             together |= dict.fromkeys(noun["properties"], noun["required"])
             continue
         properties[field.name] = _type(hint, nouns)
         if words := WORDS.get((kind, field.name)):
-            # An enum in JSON Schema must name null itself.
+            # In JSON Schema, an enum must list null if it is allowed.
             none = [None] if NoneType in get_args(hint) else []
             allowed = {"enum": [*map(str, words), *none]}
             is_list = get_origin(hint) is tuple
@@ -149,7 +149,7 @@ def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
     if origin is Mapping:
         return {"type": "object", "additionalProperties": _type(arguments[1], nouns)}
     if is_dataclass(hint) or is_typeddict(hint):
-        # A noun that is used twice is defined once.
+        # Each type is defined only once, however often it is used.
         if hint.__name__ not in nouns:
             nouns[hint.__name__] = (
                 _object(hint, nouns) if is_dataclass(hint) else _dict(hint, nouns)
@@ -161,7 +161,7 @@ def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
 def _dict(kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
     properties = {name: _type(hint, nouns) for name, hint in hints_of(kind).items()}
     made = {"description": _first_sentence(kind), "type": "object", "properties": properties}
-    # Kept as text, an annotation does not tell the class itself that it is required.
+    # `__required_keys__` would be wrong here, since annotations are kept as text.
     extras = get_type_hints(kind, include_extras=True)
     required = [name for name, hint in extras.items() if get_origin(hint) is Required]
     return {**made, "required": required} if required else made

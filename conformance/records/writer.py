@@ -1,4 +1,4 @@
-"""Write `results.jsonl` line by line, so that an interrupted run leaves what it has."""
+"""Write `results.jsonl` line by line, so that an interrupted run keeps its results."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from embcheck.conformance.records.lines import (
 from embcheck.conformance.records.run import FILE_NAME, Run
 
 PREVIOUS = "results.previous.jsonl"
-# A new file only: never one, or a link, that another process has put there.
+# O_EXCL: never open a file or a link that another process has put there.
 _MINE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 _RUN = b'{"type": "run"'
 _LONGEST = 256 * 1024 * 1024
-"""Bytes of a line that is kept of an earlier record."""
+"""The most bytes of a line that is kept from an earlier record."""
 
 
 class CannotWrite(Exception):
-    """A record cannot be written further; says why, how much is recorded, and where."""
+    """No more lines can be written; the message says why, how much is recorded, and where."""
 
 
 class RunWriter:
     """Appends the lines of one run to a folder's `results.jsonl`.
 
-    A run replaces an earlier one of the same purpose in the folder and keeps those of another, so
-    that `run` and `bench` can share a folder. What is replaced stays in `results.previous.jsonl`.
-    `lines` are those that an interrupted run is taken up with. Until all of these are written, an
-    earlier record stays as it is. `run` is what is written, `has_others` whether other runs are
-    kept.
+    A run replaces an earlier run of the same purpose in the folder, and keeps runs of other
+    purposes, so that `run` and `bench` can share a folder. If a run is replaced, the earlier file
+    stays as `results.previous.jsonl`. `lines` are the lines of an interrupted run that is resumed.
+    Until all of them are written, the earlier file stays as it is. `run` has what is written so
+    far; `has_others` says whether other runs are kept.
 
-    Raises InUse where another process has the folder, and OSError where it cannot be written to.
+    Raise InUse if another process has the folder, and OSError if it cannot be written to.
     """
 
     def __init__(self, folder: Path, header: RunHeader, lines: Iterable[Line] = ()) -> None:
@@ -60,7 +60,7 @@ class RunWriter:
         self._started = time.perf_counter()
         self._claim = ExitStack()
         self._claim.enter_context(claimed(folder))
-        # No file yet, as `close` must know if one of the next steps fails.
+        # Not open yet: `close` must know that if one of the next steps fails.
         self._file = -1
         self._size = 0
         try:
@@ -73,7 +73,7 @@ class RunWriter:
                 text = kept + self._text([header, *lines])
                 _write_all(self._file, text)
                 self._size = len(text)
-                # The new file lacks something of the earlier one, which is therefore kept.
+                # The new file lacks some lines of the earlier one, so the earlier one is kept.
                 if not is_all:
                     self.path.replace(folder / PREVIOUS)
                 new.replace(self.path)
@@ -88,21 +88,21 @@ class RunWriter:
             raise
 
     def write(self, *lines: Line) -> None:
-        """Write lines that belong together, all of them or none.
+        """Write lines that belong together: all of them, or none.
 
-        Raises CannotWrite; what was written before is whole. Where the file was removed or moved
-        away, it is put back, with all that was written before.
+        If the file was removed or moved away, make it again with everything written before. Raise
+        CannotWrite; the lines written before are then still intact.
         """
         before = self.recorded
         text = self._text(lines)
         try:
-            # The descriptor of a file that was removed can still be written to, in vain.
+            # Checked, since writing to the descriptor of a removed file would raise no error.
             if not _is_at(self._file, self.path):
                 self._put_back()
             try:
                 _write_all(self._file, text)
             except OSError:
-                # What was written of these lines goes, so that the file ends with a whole line.
+                # Remove a part of these lines, so that the file ends with a whole line.
                 os.ftruncate(self._file, self._size)
                 raise
             self._size += len(text)
@@ -113,13 +113,13 @@ class RunWriter:
             self.run.add(line)
 
     def finish(self, exit_code: int) -> None:
-        """Write the footer and close the file; raises CannotWrite."""
+        """Write the footer and close the file. Raise CannotWrite."""
         seconds = time.perf_counter() - self._started
         self.write(RunFooter(now(), round(seconds, 3), exit_code, dict(self.counts)))
         self.close()
 
     def close(self) -> None:
-        """Close the file; without a footer before, the run is partial."""
+        """Close the file. Without a footer, the run is partial."""
         if self._file >= 0:
             descriptor, self._file = self._file, -1
             with suppress(OSError):  # Each write was checked.
@@ -127,7 +127,7 @@ class RunWriter:
         self._claim.close()
 
     def _text(self, lines: Iterable[Line]) -> bytes:
-        """Return lines as they stand in the file, and count them."""
+        """Return lines as the bytes to be written, and count them."""
         text = []
         for line in lines:
             if isinstance(line, ResultLine):
@@ -135,12 +135,12 @@ class RunWriter:
             if isinstance(line, Measurement | PriceLine):
                 self.counts[line.verdict] += 1
             self.recorded += isinstance(line, ResultLine | RoundsLine | PriceLine)
-            # Readers refuse NaN, which JSON does not have; so a fault shows here, where it is made.
+            # JSON has no NaN, and readers refuse it. So refuse it here, where the fault is.
             text.append(json.dumps(to_json_data(line), allow_nan=False))
         return "".join(f"{line}\n" for line in text).encode()
 
     def _put_back(self) -> None:
-        """Write what there is to a new file in place of the one that is gone; raises OSError."""
+        """Copy the lines written so far to a new file in the place of the removed one."""
         text = _read_all(self._file)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ class RunWriter:
         self._file = descriptor
 
     def _why(self, error: OSError) -> str:
-        """Say why nothing more can be written, and where the earlier results are."""
+        """Return a message: why nothing more can be written, and where earlier results are."""
         what = f"cannot write {self.path}: {error.strerror}"
         if not self.recorded:
             return f"{what}; nothing is recorded"
@@ -178,15 +178,12 @@ class RunWriter:
 
 
 def now() -> str:
-    """Return the time in UTC, ISO 8601, to the second."""
+    """Return the current time in UTC, as ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file in a folder that is made if need be; an earlier one stays until all is written.
-
-    Raises OSError.
-    """
+    """Write a file atomically, and make its folder if need be. Raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(text)
@@ -194,9 +191,9 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[str]]:
-    """Give a new file that takes its place once it is written; an earlier one stays until then.
+    """Open a new file that replaces the one at `path` only once it is complete.
 
-    What is no file, such as /dev/stdout, is written to as it is. Raises OSError.
+    If `path` is not a regular file, such as /dev/stdout, write to it directly. Raise OSError.
     """
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -215,7 +212,7 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
 
 
 def refuse_other_than_file(path: Path) -> None:
-    """Raise OSError for what is there and is no file: a pipe or a device may have no end."""
+    """Raise OSError if the path exists and is not a regular file: a pipe may have no end."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, f"{path.name} is not a regular file; remove it", str(path))
 
@@ -223,7 +220,7 @@ def refuse_other_than_file(path: Path) -> None:
 def _write_all(descriptor: int, text: bytes) -> None:
     rest = memoryview(text)
     while rest:
-        # A write may take less than it is given.
+        # `os.write` may write only a part.
         rest = rest[os.write(descriptor, rest) :]
 
 
@@ -242,21 +239,23 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _parsed(line: bytes) -> Any:
-    """Return what a line holds; None if it holds nothing that can be read."""
+    """Return a line's JSON data; None if it cannot be read."""
     try:
         return json.loads(line)
-    except (ValueError, RecursionError):  # No UTF-8 and a number of too many digits are both.
+    # ValueError: also for text that is not UTF-8, and for a number of too many digits.
+    except (ValueError, RecursionError):
         return None
 
 
 def _other_runs(path: Path, purpose: str) -> tuple[bytes, bool]:
-    """Return the lines of the runs in a file that have another purpose, and if those are all.
+    """Return the lines of a file's runs of other purposes, and whether these are all its lines.
 
-    Of a run that is cut off or damaged, the lines before that. Raises OSError for what is no file.
+    Of a run that is damaged, only the lines before the damage are returned. Raise OSError if the
+    path is not a regular file.
     """
     refuse_other_than_file(path)
     if not path.exists():
-        # A link to nothing does not exist, but is in the way: it is moved aside as a file is.
+        # A dangling link does not exist, but is in the way, so it is moved aside like a file.
         return b"", not path.is_symlink()
     kept: list[bytes] = []
     keeping, is_all = False, True
@@ -265,10 +264,10 @@ def _other_runs(path: Path, purpose: str) -> tuple[bytes, bool]:
         for line in iter(lambda: lines.readline(_LONGEST), b""):
             if line.startswith(_RUN):
                 told = _parsed(line)
-                # A header that cannot be read may be of any purpose; it is not kept.
+                # A header that cannot be read is not kept, since its purpose is unknown.
                 keeping = isinstance(told, dict) and told.get("purpose") not in (purpose, None)
             elif keeping:
-                # What follows a damaged line may belong to another run.
+                # Not after a damaged line: what follows may belong to another run.
                 keeping = line.endswith(b"\n") and isinstance(_parsed(line), dict)
             if keeping and line.endswith(b"\n"):
                 kept.append(line)

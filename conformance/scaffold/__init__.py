@@ -1,1 +1,1 @@
-"""A new backend's distribution, ready to be filled in."""
+"""Write the distribution of a new backend, ready to be filled in, and CI jobs."""

@@ -1,4 +1,4 @@
-"""Write a distribution with one adapter that runs at once."""
+"""Write the distribution of a new backend, with an adapter that runs as it is, or a CI job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILES = {
     "test_adapter.py": "tests/test_adapter.py",
     "test_suite.py": "tests/test_suite.py",
 }
-"""Templates, without their ending, and where their files go."""
+"""The templates, without `.jinja`, and the paths of their files in the distribution."""
 
 _WORKFLOW = ".github/workflows/embcheck.yml"
 
@@ -31,10 +31,10 @@ class AlreadyThere(Exception):
 
 
 def write_distribution(name: str, out: Path, required: str) -> Path:
-    """Write the distribution of a new backend into a folder of its own below `out`; return that.
+    """Write the distribution of a new backend into a new folder in `out`, and return the folder.
 
-    It requires embcheck as `required` says. Raises BadName for a name that no backend can have or
-    that one has, AlreadyThere, or OSError.
+    `required` is its requirement of embcheck. Raise BadName for a name that is not valid or already
+    used, AlreadyThere if the folder exists, or OSError.
     """
     names = Names.of(name)
     if name in known_backends():
@@ -43,7 +43,7 @@ def write_distribution(name: str, out: Path, required: str) -> Path:
     if folder.exists():
         raise AlreadyThere(f"{folder} is there already, and nothing in it was changed")
     out.mkdir(parents=True, exist_ok=True)
-    # Beside its place, so that it can be moved there as a whole: nobody sees half of it.
+    # In a temporary folder next to its place, so that it can be moved there as a whole.
     with TemporaryDirectory(prefix=f".{names.distribution}-", dir=out) as unfinished:
         whole = Path(unfinished, names.distribution)
         texts = {
@@ -62,7 +62,7 @@ def write_distribution(name: str, out: Path, required: str) -> Path:
 
 
 def text_of(template: str, names: Names, required: str | None = None) -> str:
-    """Return the text of one file."""
+    """Return the text of one file, made from its template."""
     required = required or requirement()
     return render(
         template,
@@ -74,16 +74,16 @@ def text_of(template: str, names: Names, required: str | None = None) -> str:
 
 
 def write_job(folder: Path, job: Job) -> list[Path]:
-    """Add a workflow, and a session of nox, to a repository; return their files.
+    """Add a workflow and a nox session to a repository, and return the two files.
 
-    A noxfile that is there stays as it is: the session goes to a file beside it. Raises
-    AlreadyThere where nothing is written, or OSError.
+    If there is a `noxfile.py`, it stays as it is, and the session goes to `embcheck_nox.py`. Raise
+    AlreadyThere, before anything is written, if one of the files exists, or OSError.
     """
     workflow = folder / _WORKFLOW
     nox = folder / "noxfile.py"
     if nox.exists():
         nox = folder / "embcheck_nox.py"
-    # Both before either is written.
+    # Both are checked before either is written.
     for path in (workflow, nox):
         if path.exists():
             raise AlreadyThere(f"{path} is there already, and nothing was changed; move it away")

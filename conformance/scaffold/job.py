@@ -1,4 +1,4 @@
-"""A job of CI that runs the suite, and compares with what was accepted."""
+"""Make a CI job that runs the suite and compares the results with accepted ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 ACCEPTED = ".embcheck/accepted.jsonl"
-"""Where a repository keeps what was accepted, unless another place is named."""
+"""The default place of the accepted results in a repository."""
 ARTIFACT = "embcheck"
-"""What the job calls the files that it uploads."""
+"""The name of the artifact that the job uploads."""
 OUT = "embcheck-out"
-"""Where the job writes a run. A folder whose name begins with a dot would not be uploaded."""
+"""The folder to which the job writes a run; one that begins with a dot would not be uploaded."""
 PINS = {
     "checkout": "actions/checkout@8e8c483db84b4bee98b60c0593521ed34d9990e8  # v6.0.1",
     "python": "actions/setup-python@a309ff8b426b58ec0e2a45f0f869d46889d02405  # v6.2.0",
@@ -25,9 +25,10 @@ PINS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What the job installs, in pip's words, and the words of `embcheck run`.
+    """A CI job.
 
-    `tests` says that the repository is a backend's, with tests of its own.
+    `install` are the arguments of `pip install`, `run` those of `embcheck run`. `tests` says
+    whether the repository is that of a backend, with tests of its own.
     """
 
     install: tuple[str, ...]
@@ -35,7 +36,7 @@ class Job:
     tests: bool = False
 
     def workflow(self) -> str:
-        """Return a workflow of GitHub Actions."""
+        """Return the text of a workflow for GitHub Actions."""
         return render(
             "workflow.yml",
             pins=PINS,
@@ -46,15 +47,15 @@ class Job:
         )
 
     def noxfile(self) -> str:
-        """Return a file for nox, with one session."""
+        """Return the text of a noxfile with one session."""
         return render("noxfile.py", installed=_listed(self.install), words=_listed(self.run))
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the text of one file."""
+    """Return the text of a template, with these values."""
     environment = Environment(
         loader=PackageLoader("embcheck.conformance.scaffold", "templates"),
-        # A misspelt name in a template is an error, and no empty text.
+        # So that a misspelt name in a template is an error instead of empty text.
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (Python, TOML, YAML and Markdown of checked names)
@@ -65,5 +66,5 @@ def render(template: str, **values: Any) -> str:
 
 
 def _listed(words: tuple[str, ...]) -> str:
-    """Return words as a list of Python's."""
+    """Return words as the source of a Python list."""
     return f"[{', '.join(map(json.dumps, words))}]"

@@ -1,4 +1,4 @@
-"""The names of a backend's distribution, package and class, from the backend's name."""
+"""Derive the names of a backend's distribution, package and class from the backend's name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Names:
 
     @classmethod
     def of(cls, name: str) -> Names:
-        """Derive them; raises BadName."""
+        """Derive the names from a backend's name. Raise BadName if it is not valid."""
         if _NAME.fullmatch(name) is None:
             raise BadName(
                 f"'{name}' is no name for a backend: use small letters and digits in words joined "
@@ -42,8 +42,8 @@ class Names:
 
 
 def _class_name(words: list[str]) -> str:
-    """Join capitalised words; append a word if the name is already taken."""
+    """Join capitalised words; append `Adapter` if the name is already taken."""
     name = "".join(map(str.capitalize, words))
-    # The adapter imports from these two modules, and must not hide what it needs.
+    # The adapter imports names from these two modules, and its class must not hide them.
     is_taken = keyword.iskeyword(name) or hasattr(backend, name) or hasattr(call, name)
     return f"{name}Adapter" if is_taken else name

@@ -1,4 +1,4 @@
-"""Where a distribution was installed from: what `direct_url.json` says (PEP 610)."""
+"""Find out where a distribution was installed from, by its `direct_url.json` (PEP 610)."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _ARCHIVES = (".whl", ".tar.gz", ".zip")
 
 
 class BadOrigin(Exception):
-    """A place from which nothing can be installed; the message says what to name instead."""
+    """A place from which embcheck cannot be installed; the message says what to name instead."""
 
 
 def requirement(where: str | None = None, extras: tuple[str, ...] = ()) -> str:
     """Return the requirement by which pip installs embcheck, with some of its extras.
 
-    `where` is a path, an address, or `index`; where the running embcheck was installed from if
-    None. Raises BadOrigin.
+    `where` is a path, an address or `index`. None means the place from which the running embcheck
+    was installed. Raise BadOrigin.
     """
     name = f"embcheck[{','.join(extras)}]" if extras else "embcheck"
     address = _own_address() if where is None else _address(where)
     if address is not None:
         return f"{name} @ {address}"
-    # From an index, any version that is compatible with this one will do.
+    # From an index: any version that is compatible with this one.
     own = Version(version("embcheck"))
     return f"{name}>={own.public},<{next_version(own)}"
 
 
 def is_local(required: str) -> bool:
-    """Whether a requirement is a path, which other machines do not have."""
+    """Whether a requirement names a local path, which other machines do not have."""
     return "@ file:" in required
 
 
 def home(required: str) -> str | None:
-    """Return the page of the repository that a requirement names, if it is on the web."""
+    """Return the web page of the repository that a requirement names; None if there is none."""
     address = required.partition("git+")[2].partition("#")[0]
     parts = urlsplit(address)
     if parts.scheme != "https":
@@ -57,20 +57,20 @@ def next_version(own: Version) -> str:
 
 
 def adapter_file(backend: str) -> Path | None:
-    """Return the file of a backend's adapter in the folder that it was installed from, if any."""
+    """Return a backend's adapter file in the folder that it was installed from; None if unknown."""
     point = known_backends().get(backend)
     told = _direct_url(point.dist) if point and point.dist else None
     if point is None or told is None or "dir_info" not in told:
         return None
     folder = Path(url2pathname(unquote(urlsplit(str(told["url"])).path)))
     below = Path(*point.module.split(".")).with_suffix(".py")
-    # The two usual layouts of a project: the package at its top, or below `src`.
+    # The two usual layouts of a project: the package at the top, or in `src`.
     found = (folder / source / below for source in ("", "src"))
     return next((path for path in found if path.is_file()), None)
 
 
 def _own_address() -> str | None:
-    """Return the address that the running embcheck was installed from; None for an index."""
+    """Return the address from which the running embcheck was installed; None for an index."""
     try:
         told = _direct_url(distribution("embcheck"))
     except PackageNotFoundError:
@@ -79,7 +79,7 @@ def _own_address() -> str | None:
         return None
     address = _without_password(str(told["url"]))
     vcs = told.get("vcs_info")
-    # The commit, since a branch may be elsewhere when CI installs it.
+    # The commit, since a branch may have moved when CI installs it.
     if isinstance(vcs, dict):
         address = f"{vcs.get('vcs', 'git')}+{address}@{vcs.get('commit_id', 'HEAD')}"
     below = told.get("subdirectory")
@@ -93,9 +93,11 @@ def _direct_url(found: Distribution) -> dict[str, Any] | None:
 
 
 def _without_password(address: str) -> str:
-    """Return an address without a user and password, but for the user of SSH."""
+    """Return an address without user and password, since it goes into files that are committed.
+
+    The user `git`, of SSH, is kept.
+    """
     parts = urlsplit(address)
-    # The address goes into files that are committed.
     user, at, host = parts.netloc.rpartition("@")
     if not at or user == "git":
         return address
@@ -106,7 +108,7 @@ def _address(where: str) -> str | None:
     if where == INDEX:
         return None
     if re.match(r"[a-z+]+://", where):
-        # pip would download a repository's page, and say that it is no archive.
+        # pip would download a repository's web page, and complain that it is not an archive.
         if where.startswith(("https://", "http://")) and not where.endswith(_ARCHIVES):
             raise BadOrigin(f"'{where}' is no archive; for a repository write git+{where}")
         return where

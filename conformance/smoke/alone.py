@@ -24,14 +24,14 @@ from embcheck.conformance.smoke.questions import Question
 
 @dataclass(frozen=True)
 class Alone:
-    """The library's own answer to each call, by title, and for which calls there is a script.
+    """The library's own answers to calls, by title, and the calls that have no script.
 
     Errored means a faulty script. Calls that were left out for lack of time are in neither.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     without_script: Mapping[str, str] = field(default_factory=dict)
-    """By title, the adapter's reason."""
+    """The adapter's reason, by title."""
 
     @property
     def writes_any(self) -> bool:
@@ -39,12 +39,12 @@ class Alone:
         return bool(self.answers)
 
     def known(self, title: str) -> Answer | None:
-        """Return what the library alone answered or refused; None where that is not known."""
+        """Return what the library alone answered or refused; None if that is not known."""
         answer = self.answers.get(title)
         return answer if isinstance(answer, (Answered, Rejected)) else None
 
     def is_open(self, title: str) -> bool:
-        """Whether the adapter writes scripts, but that of a call was not run, for lack of time."""
+        """Whether the adapter writes scripts, but the call's was not run for lack of time."""
         return self.writes_any and title not in {*self.answers, *self.without_script}
 
     def joined(self, other: Alone) -> Alone:
@@ -54,7 +54,7 @@ class Alone:
         )
 
     def compared(self, exchanges: Sequence[Exchange], agrees: str, cannot: str) -> str:
-        """Say of how many calls the library alone is known to do the same."""
+        """Say for how many calls the library alone is known to do the same."""
         titles = [exchange.question.title for exchange in exchanges]
         known = sum(self.known(title) is not None for title in titles)
         if not titles:
@@ -75,7 +75,7 @@ def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alon
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
     without: dict[str, str] = {}
-    if not questions:  # No process is started for nothing.
+    if not questions:  # Without questions, no process is started.
         return Alone()
     with Scratch() as folder:
         for number, question in enumerate(questions):
@@ -114,8 +114,8 @@ def refused_alone(
 
 
 def _names(question: Question) -> tuple[str, ...]:
-    """Name what a script may leave of a call: what is asked for, and the weight."""
-    # The weight, since that of a fresh module tells what its output should be.
+    """Name the arrays that a script may leave: the call's observations, and the weight."""
+    # The weight, since a fresh module's output is judged by the weight that it drew.
     wanted = (*question.call.observe, Observation.WEIGHT_AFTER)
     return tuple(str(name) for name in wanted if name != Observation.INPUTS_AFTER)
 

@@ -1,4 +1,4 @@
-"""How much processor time a smoke test may take, and what it leaves out where that is short."""
+"""The processor time that a smoke test may take, and each check's share of it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHARES = {
     "thunk": 0.9,
     "undeclared": 0.9,
 }
-"""Of the whole, what may be spent when a check begins a question, in the order of the checks."""
+"""By check, in order: once this share of the whole is spent, the check begins no more questions."""
 LOOK_SECONDS = 0.3
-"""Between two looks at the processes, since a look costs time itself."""
+"""The time between two looks at the processes, since a look costs time itself."""
 
 
 class CpuBudget:
-    """Seconds of processor time, counted from when this is made."""
+    """A budget of processor time in seconds, counted from when it is made."""
 
     def __init__(self, seconds: float = CPU_SECONDS) -> None:
         self.seconds = seconds
@@ -37,9 +37,9 @@ class CpuBudget:
         self._spent = 0.0
 
     def spent(self, *, now: bool = False) -> float:
-        """Return the seconds that this process and its descendants have used since then.
+        """Return the CPU seconds of this process and its descendants since the budget was made.
 
-        They are as of a moment ago, unless it must be `now`.
+        The figure may be LOOK_SECONDS old, unless it must be of `now`.
         """
         if now or time.monotonic() - self._looked > LOOK_SECONDS:
             # Never less than before: the seconds of a process that dies unseen are lost.
@@ -48,15 +48,15 @@ class CpuBudget:
         return self._spent
 
     def left(self, check: str) -> float:
-        """Return the seconds that are left before a check may begin no other question."""
+        """Return the seconds in which a check may still begin questions; 0 or less for none."""
         return SHARES[check] * self.seconds - self.spent()
 
 
 def _cpu_seconds() -> float:
-    """Add up the seconds of this process, of the dead that it waited for, and of the living."""
+    """Add up the CPU seconds of this process, its ended children and its living descendants."""
     used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     total = sum(one.ru_utime + one.ru_stime for one in used)
-    # The dead count once their parent has waited for them; until then, they are among the living.
+    # A parent counts an ended child once it has waited for it; until then, psutil lists the child.
     for process in psutil.Process(os.getpid()).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             times = process.cpu_times()

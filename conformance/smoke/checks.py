@@ -25,7 +25,7 @@ from embcheck.conformance.smoke.interview import (
 from embcheck.conformance.smoke.questions import plain_questions
 
 MUCH_PRINTED = 1024**2
-"""Bytes that a call may not print, however few calls do."""
+"""The most bytes that a call may print, even if few calls print."""
 
 
 def check_info(info: BackendInfo, name: str) -> list[CheckResult]:
@@ -58,7 +58,7 @@ def _info_faults(info: BackendInfo, name: str) -> Iterator[CheckResult]:
     if device and not info.device.startswith(device):
         said = f"the name says @{device}, and info that it runs on {info.device}"
         yield CheckResult(Status.WARN, "info", said, "set device=, and move the arrays there")
-    # The other distribution may only not be installed here, so that this is no failure.
+    # No failure, because the other distribution may just not be installed here.
     if info.made_from is not None and info.made_from not in known_backends():
         said = f"made_from names '{info.made_from}', which no distribution here announces"
         yield CheckResult(
@@ -69,7 +69,7 @@ def _info_faults(info: BackendInfo, name: str) -> Iterator[CheckResult]:
 def check_operations(
     interview: Interview,
 ) -> tuple[list[CheckResult], dict[Operation, list[Exchange]]]:
-    """Make plain valid calls of each declared operation; also return the answers by operation."""
+    """Make plain valid calls of each declared operation; also return those that were answered."""
     working: dict[Operation, list[Exchange]] = {}
     found: list[CheckResult] = []
     for operation in interview.backend.info.operations:
@@ -153,7 +153,7 @@ def check_inputs(exchanges: Sequence[Exchange]) -> list[CheckResult]:
 
 
 def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[CheckResult]:
-    """Check that the adapter reads each option and input of what it declares and answers."""
+    """Check that the adapter reads each option and input of the declared calls that it answers."""
     advice = "hand it to the library, or raise Unsupported in prepare: such cases are not judged"
     found, answered = [], 0
     for exchange in exchanges:
@@ -206,7 +206,7 @@ def check_values(
 
 
 def check_budget(interview: Interview) -> list[CheckResult]:
-    """Say what was not asked, because processor time was short."""
+    """Say which questions were left out because processor time was short."""
     budget = interview.budget
     took = f"{budget.spent():.0f} s of CPU"
     left = {check: count for check, count in interview.left_out.items() if count}

@@ -1,4 +1,4 @@
-"""The check of what an adapter composes itself: by arithmetic of its own."""
+"""The check of operations that an adapter composes by arithmetic of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BY_DESIGN = "if the library's page composes so, record it with the cause composi
 def check_compositions(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[CheckResult]:
-    """Compare composed operations with the definition, where the lookups below them are right."""
+    """Compare composed operations with the definition, if the plain lookups are right."""
     operations = interview.backend.info.operations
     composed = [
         operation
@@ -35,7 +35,7 @@ def check_compositions(
     ]
     if not composed:
         return findings_or((), "compositions", "no operation is composed by the adapter")
-    # If the lookups are wrong, what is built of them is too, and the adapter is not to blame.
+    # If the lookups are wrong, so is what is composed of them, and the adapter is not to blame.
     plain = working.get(Operation.EMBEDDING, ())
     if any(interview.departure(exchange) for exchange in plain):
         said = "not checked: plain lookups, of which they are composed, depart already"
@@ -79,7 +79,7 @@ def _faults(interview: Interview, exchange: Exchange) -> Iterator[CheckResult]:
     if said is None:
         return
     title = exchange.question.title
-    # The library's own page may compose empty bags so: that is not surely a mistake.
+    # The library's own page may compose empty bags in this way, so it may be no mistake.
     if interview.departure(_without_empty_bags(interview, exchange)) is None:
         said = f"{title}: only empty bags differ: {said}"
         yield CheckResult(Status.WARN, "compositions", said, BY_DESIGN)
@@ -89,7 +89,7 @@ def _faults(interview: Interview, exchange: Exchange) -> Iterator[CheckResult]:
 
 
 def _without_empty_bags(interview: Interview, exchange: Exchange) -> Exchange:
-    """Return the exchange with the right answers of empty bags."""
+    """Return the exchange with the outputs of empty bags corrected."""
     right = interview.reference.ask(exchange.question.call)
     answer = exchange.answer
     if not isinstance(right, Answered) or not isinstance(answer, Answered):
@@ -104,7 +104,7 @@ def _without_empty_bags(interview: Interview, exchange: Exchange) -> Exchange:
 
 
 def _as_if(interview: Interview, exchange: Exchange) -> str:
-    """Name another mode that the answer is right by."""
+    """Name another mode for which the answer is right; '' if there is none."""
     call = exchange.question.call
     if not call.operation.is_bag:
         return ""

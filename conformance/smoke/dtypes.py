@@ -44,7 +44,7 @@ def _faults(interview: Interview, exchange: Exchange, alone: Alone) -> Iterator[
         if isinstance(by_itself, Answered) and not same_output(answer, by_itself):
             said = f"{title} is answered otherwise than by the library alone"
             yield CheckResult(Status.FAIL, "dtypes", said, CAST)
-    # No script tells: all that is left is what the answer would be if somebody had cast.
+    # Without a script, the check can only compare with the answer to a call that was cast.
     elif exchange.is_answered and _is_as_if_cast(interview, exchange):
         said = (
             f"{title}: answered as if cast to int64; whether the library or the adapter casts "

@@ -37,13 +37,13 @@ def findings_or(found: Iterable[CheckResult], check: str, message: str) -> list[
 
 
 def blocks(findings: Iterable[CheckResult]) -> list[list[str]]:
-    """Write what each check found, and what to do: for each status, the first finding.
+    """Return a block of texts for each check and status: its first finding.
 
-    A block's first text says what is wrong, and of how many more the same check tells; the next,
-    where there is one, what to do.
+    A block's first text says what is wrong, and how many more findings there are; the second, if
+    there is one, what to do.
     """
     groups: dict[tuple[str, Status], list[CheckResult]] = {}
-    # An adapter with one mistake has it in many calls: a screen of them says no more than one.
+    # An adapter repeats a mistake in many calls, so a screen of findings says no more than one.
     for finding in findings:
         groups.setdefault((finding.check, finding.status), []).append(finding)
     made = []
@@ -63,7 +63,7 @@ class SmokeTest:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Departs where anything failed."""
+        """DEPARTS if anything failed, else CONFORMS."""
         failed = any(finding.status is Status.FAIL for finding in self.findings)
         return ExitCode.DEPARTS if failed else ExitCode.CONFORMS
 

@@ -1,4 +1,4 @@
-"""Ask a backend one question after another, and keep questions and answers."""
+"""Questions to a backend, one after another, and its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embcheck.conformance.smoke.budget import CpuBudget
 from embcheck.conformance.smoke.questions import Question, in_a_scheme, one_of_each_family
 
 MOST_DEATHS = 3
-"""Of which the step is looked for: each costs some new workers."""
+"""The most crashes whose step is looked for; each search costs some new workers."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Exchange:
     answer: Answer
     printed: int = 0
     step: str = ""
-    """The step in which the process died, where it did, and that is known."""
+    """The step in which the process died; empty if it did not, or the step is not known."""
 
     @property
     def is_answered(self) -> bool:
@@ -71,13 +71,13 @@ class Interview:
     def affordable(
         self, check: str, questions: Iterable[Question], least: int = 0
     ) -> Iterator[Question]:
-        """Yield questions while a check has time for them, at least so many; note the others."""
+        """Yield questions while a check has time, but at least `least`; count those left out."""
         for number, question in enumerate(questions):
             if number < least or self.can_afford(check):
                 yield question
 
     def can_afford(self, check: str) -> bool:
-        """Whether a check has time left; if not, note that it leaves out a question."""
+        """Whether a check has time left; if not, count a question that it leaves out."""
         if self.budget.left(check) > 0:
             return True
         self.left_out[check] += 1
@@ -100,7 +100,7 @@ class Interview:
         working: Mapping[Operation, Sequence[Exchange]],
         variants: Callable[[Question], Iterable[Question]],
     ) -> list[Exchange]:
-        """Ask what a check makes of an answered plain call of each family, as time allows."""
+        """Ask a check's variants of an answered plain call of each family, as time allows."""
         questions = (
             variant
             for operation in one_of_each_family(working)
@@ -109,7 +109,7 @@ class Interview:
         return [self.ask(question) for question in self.affordable(check, questions)]
 
     def by_step(self, question: Question, until: CallStep = CallStep.SECOND_CALL) -> Answer:
-        """Make a call up to a step: see `execution.inside.by_step`."""
+        """Make a call up to a step; see `execution.inside.by_step`."""
         question = self._with_scheme(question)
         header = {"request": "by_step", "call": describe_call(question.call), "until": str(until)}
         return self.backend.request(header, question.call.inputs)
@@ -118,7 +118,7 @@ class Interview:
         return replace(question, call=in_a_scheme(question.call, self.backend.info))
 
     def dies_in(self, question: Question) -> str:
-        """Make a call once more, each time one step further; name the one in which it ends."""
+        """Repeat a call, each time one step further; return the step that ends it, or ''."""
         for step in CallStep:
             answer = self.by_step(question, step)
             if isinstance(answer, Crashed):
@@ -128,7 +128,7 @@ class Interview:
         return ""
 
     def _step_of_death(self, question: Question) -> str:
-        """Name the step, where that was not asked often."""
+        """Name the step of a crash; '' once MOST_DEATHS crashes were looked into."""
         known = sum(isinstance(exchange.answer, Crashed) for exchange in self.exchanges)
         return self.dies_in(question) if known < MOST_DEATHS else ""
 
@@ -136,7 +136,7 @@ class Interview:
         """Say how an answer differs from the reference's; None if it does not."""
         call, answer = exchange.question.call, exchange.answer
         divergence = compare(call, self.reference.ask(call.of_floats()), answer)
-        # A fresh module drew its own weight, so that only a call on that weight tells its values.
+        # A fresh module drew its own weight, so its values are compared by a call on that weight.
         if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
             own = on_own_weight(call, answer.arrays)
             divergence = None if own is None else compare(own, self.reference.ask(own), answer)

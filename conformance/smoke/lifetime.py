@@ -1,4 +1,4 @@
-"""The check that nothing dies before its user, and that an answer stays what it was."""
+"""The check that objects live as long as they are needed, and that answers do not change later."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FAULTS = {
         "copy in to_numpy: the runtime uses its buffer again",
     ),
 }
-"""What a worker tells of a call that it made step by step, and what to do about it."""
+"""Faults that a worker reports of a call made step by step: the message, and what to do."""
 
 
 def check_lifetime(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[CheckResult]:
-    """Make calls step by step, twice; between the steps, memory is collected and used anew."""
+    """Make calls step by step, twice; between the steps, garbage is collected and memory reused."""
     # One of each family: the modules of a family share the code that keeps things alive.
     asked = [working[operation][-1].question for operation in one_of_each_family(working)]
     found: list[CheckResult] = []

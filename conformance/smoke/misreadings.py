@@ -31,7 +31,7 @@ from embcheck.conformance.smoke.questions import (
 TELLING = (3, 0, 4, 1, 3, 4, 4, 2)
 """Indices of all rows, so that each row shows which one was left out; some come more often."""
 STARTS = (0, 3, 8)
-"""Offsets of two bags, and the end of the last one, which is a third bag where it is misread."""
+"""Offsets of two bags, and the end of the last one, which begins a third bag if it is misread."""
 TRIED: Mapping[str, tuple[Any, ...]] = {
     "max_norm": (0.25, 3),
     "norm_type": (1, math.inf),
@@ -41,32 +41,33 @@ TRIED: Mapping[str, tuple[Any, ...]] = {
     "dtype": ("float64", "float16"),
     "scheme": (),  # Those that the backend declares.
 }
-"""Values to try, where those of the table of options are too many, or none."""
+"""Values to try, if the table of options has too many or none."""
 NEEDED = {
     "freeze": Capability.TRAINING,
     "sparse": Capability.SPARSE_GRADIENTS,
     "norm_type": Capability.MAX_NORM,
 }
-"""What shows an option that has no capability of its own."""
+"""The capability that an option needs to show, if it has none of its own."""
 SHOWN_BY = {
     "freeze": (Observation.TRAINABLE,),
     "sparse": (Observation.GRAD_WEIGHT_IS_SPARSE,),
     "padding_idx": (Observation.GRAD_WEIGHT,),
 }
-"""Where an option shows, if neither in the output nor, being about gradients, in these."""
+"""Where an option shows, if not in the output or, for options about gradients, in the gradient."""
 NOT_OF_STORED = ("max_norm", "norm_type")
-"""Not tried on stored tables: the norm of a stored row is another one."""
+"""Options not tried on stored tables, because storing a row changes its norm."""
 _WIDE = 128
 """Columns of a table that shows its scheme: whole blocks of 32 and runs of 64."""
 LIMIT = 0.25
-"""The norm beside which the order of norms is tried."""
+"""The `max_norm` with which `norm_type` is tried."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A call in which an option, or an input that may be left out, has a value that shows.
+    """A call whose answer shows the value of an option, or of an optional input.
 
-    `misreadings` are calls that give the value otherwise, by what is then read.
+    `misreadings` are the calls that an adapter with a likely mistake makes instead, by a
+    description of the mistake.
     """
 
     option: str
@@ -75,7 +76,7 @@ class Trial:
 
 
 def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
-    """Yield a trial for each value of what an operation takes and a backend declares."""
+    """Yield a trial for each value of each option and input that a backend declares."""
     for option in options_of(operation):
         if operation.is_quantized and option.name in NOT_OF_STORED:
             continue
@@ -91,8 +92,8 @@ def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
 
 
 def _trials_of_schemes(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
-    """Yield a trial for each scheme; the table's rows and blocks have scales of their own."""
-    # Sizes over four decades: a scale for the whole table leaves nothing of its smallest blocks.
+    """Yield a trial for each scheme, on a table whose blocks differ in magnitude."""
+    # Over four decades: with one scale for the whole table, nothing of its smallest blocks is left.
     random = np.random.Generator(np.random.PCG64(6))
     sizes = 10.0 ** random.uniform(-2, 2, (ROWS, _WIDE // 32))
     table = random.normal(size=(ROWS, _WIDE)) * np.repeat(sizes, 32, axis=1)
@@ -110,7 +111,7 @@ def _trials_of_schemes(operation: Operation, info: BackendInfo) -> Iterator[Tria
 
 
 def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -> Call | None:
-    """Return a call in which a value shows; None where nothing that the backend has shows it."""
+    """Return a call in which a value shows; None if the backend lacks what would show it."""
     in_gradients = (Observation.GRAD_WEIGHT,) if option.about_gradients else ()
     shown: tuple[Observation, ...] = SHOWN_BY.get(option.name, in_gradients)
     needed = NEEDED.get(option.name)
@@ -121,7 +122,7 @@ def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -
     elif Observation.GRAD_WEIGHT in shown and (
         operation.is_quantized or Capability.GRADIENTS not in info.capabilities
     ):
-        return None  # The option shows in a gradient, which is not to be had.
+        return None  # The option shows in a gradient, which the backend does not have.
     options: dict[str, Any] = {option.name: value}
     if option.name == "norm_type":
         options["max_norm"] = LIMIT
@@ -147,7 +148,7 @@ def _telling(
 
 
 def _trials_of_inputs(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
-    """Yield trials of the inputs that a call may leave out, other than by their absence."""
+    """Yield trials of the optional inputs, in calls that have them."""
     if operation is Operation.ONE_HOT:
         return
     random = np.random.Generator(np.random.PCG64(5))
@@ -175,7 +176,7 @@ def _trial_of_input(name: str, call: Call) -> Trial:
 
 
 def _misread(call: Call, name: str) -> Iterator[tuple[str, Call]]:
-    """Yield the call with an option read otherwise, the likeliest mistake first."""
+    """Yield descriptions of mistakes in an option, and their calls; the likeliest mistake first."""
     value = call.options[name]
     for others in _mistakes(call, name):
         # None stands for "not given", as `max_norm` without a norm.

@@ -1,4 +1,4 @@
-"""The check that an adapter passes each option on as it came, by answers that tell."""
+"""The check that an adapter passes each option on unchanged, by calls whose answers show it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ NO_SCRIPT = "a script(call) would show whether the library does so"
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial, what came of it, and how that departs from the reference, if it does.
+    """A trial, its exchange, and how that departs from the reference, if it does.
 
-    `misreading` says what was read instead, where that explains the answer.
+    `misreading` describes the mistake that explains the answer, if one does.
     """
 
     trial: Trial
@@ -51,7 +51,7 @@ def try_options(
         for trial in trials(operation, info)
         if not (trial.option == "mode" and _is_composed(interview, operation))
     ]
-    # Where time is short, options that are asked of a function need not be asked of its module.
+    # These come last: if time is short, a function's options need not be asked of its module too.
     asked.sort(key=lambda trial: _is_elsewhere(trial, families))
     by_title = {trial.question.title: trial for trial in asked}
     affordable = interview.affordable("options", [trial.question for trial in asked])
@@ -59,7 +59,7 @@ def try_options(
 
 
 def _is_elsewhere(trial: Trial, families: Sequence[Operation]) -> bool:
-    """Whether the option of a module is one of its function's too, which is asked before."""
+    """Whether a module's option is also one of its function, which is asked first."""
     operation = trial.question.call.operation
     if operation in families:
         return False
@@ -68,7 +68,7 @@ def _is_elsewhere(trial: Trial, families: Sequence[Operation]) -> bool:
 
 
 def _is_composed(interview: Interview, operation: Operation) -> bool:
-    """Whether an operation is composed: see `compositions` for its modes."""
+    """Whether an operation is composed; `compositions` checks its modes."""
     return interview.backend.info.operations[operation].provision is Provision.COMPOSED
 
 
@@ -84,13 +84,13 @@ def _tried(interview: Interview, trial: Trial) -> Tried:
 
 
 def suspects(tried: Sequence[Tried]) -> list[Exchange]:
-    """Return the calls of which it is to be seen what the library alone makes of them.
+    """Return the calls to be asked of the library alone: departures and refusals.
 
-    Of the refusals of an option, one of each operation is enough.
+    One refusal of each option is enough for an operation.
     """
     refused = {
         (one.trial.option, one.trial.question.call.operation): one.exchange
-        for one in reversed(tried)  # So that the first of several stays.
+        for one in reversed(tried)  # Reversed, so that the first of several stays.
         if isinstance(one.exchange.answer, Rejected)
     }
     departing = [one.exchange for one in tried if one.departure is not None]
@@ -105,8 +105,9 @@ def check_options(
 ) -> list[CheckResult]:
     """Say which options the adapter passes on wrongly, or not at all.
 
-    A library may depart too. So an answer is the adapter's fault where the library alone answers as
-    documented; or, where no script tells, where a mistake in an option explains the whole answer.
+    A library may depart too. So an answer is the adapter's fault if the library alone answers as
+    documented. Without a script, it is the adapter's fault if a mistake in an option explains the
+    whole answer.
     """
     found = [
         fault
@@ -120,7 +121,7 @@ def check_options(
 
 
 def _is_beside(one: Tried, tried: Sequence[Tried]) -> bool:
-    """Whether an option stands beside another that departs already, which explains both."""
+    """Whether an option is used with another that departs already, which explains both."""
     option = OPTIONS.get(one.trial.option)
     return option is not None and any(
         other.departure is not None
@@ -173,7 +174,7 @@ def _faults(
 
 
 def _misread_alone(interview: Interview, one: Tried, answer: Answer | None) -> bool | None:
-    """Whether the library alone departs too; None where that is not known."""
+    """Whether the library alone departs too; None if that is not known."""
     call = one.trial.question.call
     if not isinstance(answer, Answered):
         return None
@@ -188,7 +189,7 @@ def _misread_alone(interview: Interview, one: Tried, answer: Answer | None) -> b
 
 
 def _misreading(interview: Interview, trial: Trial, answer: Answer) -> str | None:
-    """Say by which misreading of the call its whole answer is right; None if by none."""
+    """Return the misreading of the call that explains its whole answer; None if none does."""
     if not isinstance(answer, Answered):
         return None
     for how, call in trial.misreadings.items():
@@ -199,7 +200,7 @@ def _misreading(interview: Interview, trial: Trial, answer: Answer) -> str | Non
 
 
 def _departure(interview: Interview, call: Call, exchange: Exchange) -> str | None:
-    """Say how an answer departs from what a call asks; None if it does not, or there is none."""
+    """Say how an answer departs from what a call asks; None if it does not, or if none came."""
     if not isinstance(exchange.answer, Answered):
         return None
     weight = exchange.answer.arrays.get("weight_after")

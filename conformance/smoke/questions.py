@@ -17,15 +17,15 @@ ROWS, COLUMNS = 5, 4
 INDICES = (3, 0, 3, 1)
 INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
-# A fraction that is cut off names another row than one that is rounded; a truth value names 0 or 1,
-# unless it is a mask.
+# A fraction names one row if it is truncated, another if it is rounded. A boolean names row 0 or 1,
+# unless it is taken for a mask.
 _CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
 """Invalid indices, unless an adapter casts them."""
 
 
 @dataclass(frozen=True)
 class _Need:
-    """Where a capability's work shows, the options by which a call needs it, and in what."""
+    """The observation in which a capability shows, and the options and operations that need it."""
 
     shows_in: Observation
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class _Need:
 
 
 def _need_of(option: Option) -> _Need:
-    """Return where an option shows; what a lookup leaves out as padding shows in gradients only."""
+    """Return where an option shows; `padding_idx` shows in the gradients of a lookup only."""
     is_output = not option.about_gradients and option.name != "padding_idx"
     shows_in = Observation.OUTPUT if is_output else Observation.GRAD_WEIGHT
     return _Need(shows_in, {option.name: option.others[0]}, option.operations)
@@ -88,13 +88,13 @@ def call_of(
 
 
 WIDER = 64
-"""How many times wider a table is that is to be stored in 8 or 4 bits."""
+"""How many times wider a table is made that is to be stored in 8 or 4 bits."""
 
 
 def in_a_scheme(call: Call, info: BackendInfo) -> Call:
-    """Let a table be stored by a scheme that the backend declares, where it is to be stored.
+    """Add a declared scheme to a call on a stored table that names none; other calls stay.
 
-    Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
+    The table's columns are repeated: libraries may ask for whole blocks, or not store small tables.
     """
     # Any will do, but the same in each run.
     declared = sorted(info.schemes, reverse=True)
@@ -176,7 +176,7 @@ def capability_questions(
         with_gradients or capability is Capability.GRADIENTS
     ):
         observation = Observation.OUTPUT
-    # A frozen weight has no gradient and takes no step, and that is PyTorch's default.
+    # PyTorch's default is a frozen weight, which has no gradient and takes no step.
     if operation.is_pretrained and observation not in (
         Observation.OUTPUT,
         Observation.SHARES_MEMORY,

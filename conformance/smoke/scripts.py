@@ -26,11 +26,11 @@ def plain_of_each_family(working: Mapping[Operation, Sequence[Exchange]]) -> lis
 def check_scripts(
     working: Mapping[Operation, Sequence[Exchange]], alone: Alone
 ) -> list[CheckResult]:
-    """Compare what the scripts of plain calls gave without the adapter with its own answers."""
+    """Compare the answers of plain calls' scripts, run without the adapter, with the adapter's."""
     found, ran = [], 0
     for exchange in plain_of_each_family(working):
         told = alone.answers.get(exchange.question.title)
-        # None where there was no time, or no script: neither is a fault.
+        # None if there was no time or no script; neither is a fault.
         ran += isinstance(told, Answered)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: {fault}"

@@ -38,7 +38,7 @@ from embcheck.conformance.smoke.thunk import check_thunk
 Told = Callable[[list[CheckResult]], None]
 Begins = Callable[[str], None]
 LEAST = 0.01
-"""Seconds of processor time that a script takes, at least."""
+"""The fewest seconds of processor time that a script is taken to need."""
 
 
 def smoke_test(
@@ -49,11 +49,11 @@ def smoke_test(
     begins: Begins = lambda _: None,
     cpu_seconds: float = CPU_SECONDS,
 ) -> SmokeTest:
-    """Check the adapter at an address, `[LABEL=]ID[:PYTHON]`, in so many seconds of processor time.
+    """Check the adapter at an address, `[LABEL=]ID[:PYTHON]`, within `cpu_seconds`.
 
-    `begins` hears the name of each check, and `told` what it found. A slow backend is asked fewer
-    questions, and the last finding says so. Raises BadAddress, UnknownBackend or
-    BackendUnavailable.
+    `begins` is called with the name of each check that takes long, `told` with the results of each.
+    A slow backend is asked fewer questions, and the last finding says so. Raises BadAddress,
+    UnknownBackend or BackendUnavailable.
     """
     address = parse_address(text)
     budget = CpuBudget(cpu_seconds)
@@ -72,7 +72,8 @@ def smoke_test(
 
 
 def _worker(address: Address, timeout: float) -> WorkerClient:
-    return WorkerClient(address, timeout=timeout, any_id=True)  # For `check_info` tells it better.
+    # Any id, because `check_info` explains a wrong one better.
+    return WorkerClient(address, timeout=timeout, any_id=True)
 
 
 def _checks(address: Address, interview: Interview, begins: Begins) -> Iterator[list[CheckResult]]:
@@ -103,7 +104,7 @@ def _checks(address: Address, interview: Interview, begins: Begins) -> Iterator[
     dtypes = interview.ask_variants("dtypes", working, dtype_questions)
     begins("tables")
     tables = interview.ask_variants("tables", working, table_questions)
-    # What these three checks asked is asked of the library alone at once, before any of them tells.
+    # The library alone is asked the calls of these three checks together, before they report.
     begins("scripts")
     alone = _ask_alone(interview, working, [suspects(tried), tables, dtypes])
     yield check_options(interview, working, tried, alone)
@@ -116,7 +117,7 @@ def _checks(address: Address, interview: Interview, begins: Begins) -> Iterator[
     yield check_thunk(client, spare, interview.affordable("thunk", asked, least=1))
     begins("undeclared")
     yield check_undeclared(interview, working)
-    # These look at all answers so far, and ask nothing more.
+    # These judge the answers so far, and ask nothing of the backend.
     yield check_answers(info, interview.exchanges)
     yield check_reads(info, interview.exchanges)
     yield check_unsupported(interview.exchanges)
@@ -130,9 +131,9 @@ def _ask_alone(
     working: Mapping[Operation, Sequence[Exchange]],
     others: Sequence[Sequence[Exchange]],
 ) -> Alone:
-    """Ask the library alone what it does: plain calls first, then others as time allows.
+    """Ask the library alone: plain calls first, then others as time allows.
 
-    What the plain ones cost tells what the others will: scripts share no compiled code.
+    The cost of the plain ones predicts that of the others, because scripts share no compiled code.
     """
     budget = interview.budget
     before = budget.spent(now=True)
@@ -140,7 +141,7 @@ def _ask_alone(
     alone = ask_the_library(interview, plain)
     cost = budget.spent(now=True) - before
     more = [exchange.question for exchanges in others for exchange in exchanges]
-    # The import is paid once and not for each script: what the worker's took, or half of the cost.
+    # The import costs once, not for each script: as long as in the worker, at most half of all.
     begin = min(cost / 2, interview.backend.import_seconds)
     each = max((cost - begin) / max(len(plain), 1), LEAST)
     room = max(0, int((budget.left("scripts") - begin) / each))

@@ -1,4 +1,4 @@
-"""Check that an adapter cannot see expected values: read its imports."""
+"""The check that an adapter cannot see expected values, by its imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_imports(client: WorkerClient) -> list[CheckResult]:
     read, found = [], []
     for origin in client.origin():
         module, path = origin["module"], Path(origin["file"] or "")
-        # A compiled module, say, which the check cannot see into.
+        # A compiled module, say, whose imports the check cannot read.
         if path.suffix != ".py" or not path.is_file():
             found.append(CheckResult(Status.WARN, "imports", f"{module} has no source to be read"))
             continue

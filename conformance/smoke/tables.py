@@ -13,10 +13,10 @@ AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its
 
 
 def check_tables(asked: Sequence[Exchange], alone: Alone) -> list[CheckResult]:
-    """Compare what became of tables of one and three dimensions with what the library alone does.
+    """Compare calls on tables of one and three dimensions with those of the library alone.
 
     If an adapter computes something from a table's shape, that may fail before the library sees
-    the table, and be taken for the library's refusal.
+    the table. Such a failure would be taken for the library's refusal.
     """
     found = [finding for exchange in asked for finding in _faults(exchange, alone)]
     refused = sum(isinstance(exchange.answer, Rejected) for exchange in asked)

@@ -38,7 +38,7 @@ def check_thunk(
     names = []
     for question in answered:
         if question.call.operation.is_fresh:
-            continue  # Each module draws its own weight, so that no two answers are the same.
+            continue  # Each module draws its own weight, so no two answers are the same.
         found += _faults(client, spare, question)
         names.append(question.title)
     message = "does the whole call, waits for its answer, and can be called again"
@@ -65,7 +65,7 @@ def _faults(
     except ArmLost as reason:
         yield CheckResult(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
     finally:
-        # The worker keeps the call of an arm until it is told to let it go.
+        # The worker keeps an arm's call until it is dropped.
         arm.drop()
 
 

@@ -1,1 +1,1 @@
-"""YAML becomes clauses, specs and cases."""
+"""Read YAML files as clauses, specs and cases."""

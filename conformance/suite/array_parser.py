@@ -1,4 +1,4 @@
-"""What specs say of arrays, checked: every mistake has words and a remedy."""
+"""Parse and check the arrays of specs; each mistake comes with a remedy."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from embcheck.conformance.suite.levels import levels_of, scheme_named
 from embcheck.conformance.suite.problems import ArraySpecError
 
 MAX_ELEMENTS = 10_000_000
-"""Of an array in a case that is not marked `large`."""
+"""The most elements of an array in a case that is not marked `large`."""
 MAX_LARGE_ELEMENTS = 2**34
 MAX_DIMENSIONS = 32
-"""What every NumPy since 1.26 takes."""
+"""As many as every NumPy since 1.26 supports."""
 
 
 def parse_array(
     spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
 ) -> ArraySource:
-    """Turn the spec of an array into a source.
+    """Turn the spec of an array into a source. Raise ArraySpecError if it is wrong.
 
-    `spec` is a mapping with `values`, `generator`, `parts`, `levels` or `real`, or, if a default
-    dtype is known, only the values. Raises ArraySpecError.
+    `spec` is a mapping with `values`, `generator`, `parts`, `levels` or `real`. If a default dtype
+    is given, it may also be the values alone.
     """
     if not isinstance(spec, Mapping):
         spec = {"values": spec}
@@ -137,7 +137,7 @@ def _parse_generated(
 
 def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Refuse parameters that are not numbers, and numbers that do not fit in the dtype."""
-    # A shared array is not held to the schema once values stand in place of its variables.
+    # The schema is not checked again once a shared array's variables have been substituted.
     for name in (*RANGE, *COUNTING, "times"):
         value = spec.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -148,13 +148,16 @@ def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtyp
         low, high = (spec.get(name, default) for name, default in RANGE.items() if name != "value")
         if not low < high:
             raise ArraySpecError(f"low = {low} is not below high = {high}", "exchange them")
-    # Without making the array, which may have gigabytes.
+    # Only the extremes are checked, since the whole array may have gigabytes.
     for value in extremes(spec, math.prod(shape)):
         literal(value, dtype)
 
 
 def _check_names(name: str, parts: Mapping[str, ArraySource]) -> None:
-    """Hold what names rows or bags to whole numbers of 0 and more; offsets to an ascending list."""
+    """Refuse a part that names rows or bags unless its numbers are whole and not negative.
+
+    Offsets must also be an ascending list.
+    """
     source = parts.get(name)
     if source is None:
         return
@@ -170,7 +173,7 @@ def _check_names(name: str, parts: Mapping[str, ArraySource]) -> None:
 
 
 def _whole_numbers(source: ArraySource) -> Iterator[float]:
-    """Yield the numbers of an array of whole ones, or the outermost of them."""
+    """Yield an array's whole numbers, or only their extremes. Raise ArraySpecError for others."""
     if isinstance(source, Literal):
         yield from source.values.reshape(-1).tolist()
     elif isinstance(source, JoinedArray):
@@ -195,17 +198,17 @@ def is_size(value: object) -> bool:
 
 
 def parse_shape(shape: Any) -> tuple[int, ...]:
-    """Check a shape, in which a variable may have stood; raises ArraySpecError."""
+    """Return a shape as a tuple. Raise ArraySpecError if it is not one, or is too large."""
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not all(map(is_size, shape)):
         raise ArraySpecError(f"{shape} is not a shape", "write whole numbers of 0 and more")
-    # Where one axis is 0, the others still have strides, and their product must be a size.
+    # An axis of 0 does not count: the other axes still have strides, which must not overflow.
     if len(shape) > MAX_DIMENSIONS or math.prod(filter(None, shape)) > MAX_LARGE_ELEMENTS:
         raise ArraySpecError(f"{list(shape)} is too large", "make the array smaller")
     return tuple(shape)
 
 
 def _check_whole(spec: Mapping[str, Any]) -> None:
-    """Refuse parameters that must be integers and are not, or are too small."""
+    """Refuse parameters that are not integers although they must be, or are too small."""
     for name, least in WHOLE.items():
         value = spec.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -230,7 +233,7 @@ def element_count(source: ArraySource) -> int:
 
 
 def parse_dtype(name: str | None) -> np.dtype[Any]:
-    """Look up a dtype by its name; raises ArraySpecError for one that does not exist."""
+    """Return the dtype of a name. Raise ArraySpecError if there is none."""
     if name is None:
         raise ArraySpecError("an array has no dtype", "add `dtype:`")
     if name not in DTYPES:
@@ -239,9 +242,9 @@ def parse_dtype(name: str | None) -> np.dtype[Any]:
 
 
 def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
+    """Build an array from nested lists. Raise ArraySpecError if they are ragged or do not fit."""
     _check_numbers(values, dtype)
-    # NumPy makes float64 of numbers on both sides of 2**63, and would round those of uint64.
+    # For uint64 numbers below and above 2**63 together, NumPy would choose float64 and round them.
     is_wide = dtype.name == "uint64"
     try:
         array = np.array(values, dtype=object if is_wide else None)
@@ -257,7 +260,7 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
     if array.dtype == object and dtype.kind not in "iu":
         try:
             array = array.astype(np.float64)
-        except OverflowError:  # a whole number beyond every floating one
+        except OverflowError:  # an integer beyond the largest float64
             what = f"a value does not fit in {dtype}"
             raise ArraySpecError(what, "write a smaller one") from None
     with np.errstate(over="ignore"):
@@ -265,7 +268,7 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
     _check_finite(array, narrow)
     if shape is None:
         return narrow
-    # Lists cannot write (0, 3): an empty one has whatever empty shape is stated.
+    # Lists cannot express a shape such as (0, 3), so an empty list takes any stated empty shape.
     if narrow.size == math.prod(shape) == 0:
         return narrow.reshape(shape)
     if narrow.shape != shape:
@@ -277,8 +280,8 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
 
 
 def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
-    """Refuse text and the like, truth values among numbers, and numbers among truth values."""
-    # By exact types, since Python takes True for a number.
+    """Refuse what is not a number, and booleans or fractions that the dtype does not have."""
+    # By exact types, since in Python True is a number.
     leaves = [*_leaves(values)]
     kinds = set(map(type, leaves))
     if str in kinds:
@@ -295,7 +298,7 @@ def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
 
 
 def _leaves(values: Any) -> Iterator[Any]:
-    """Yield what stands in nested lists."""
+    """Yield the values in nested lists."""
     if isinstance(values, list):
         for value in values:
             yield from _leaves(value)
@@ -304,7 +307,7 @@ def _leaves(values: Any) -> Iterator[Any]:
 
 
 def _check_finite(array: np.ndarray, narrow: np.ndarray) -> None:
-    """Refuse a finite number that a floating dtype has only infinity, or NaN, for."""
+    """Refuse a finite number that became infinite or NaN in a floating-point dtype."""
     if narrow.dtype.kind in "fV" and array.size:
         wide = array.astype(np.float64)
         lost = np.isfinite(wide) & ~np.isfinite(narrow.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Where a case's arrays come from: literals, seeded generators, and tables of real data."""
+"""The sources of a case's arrays: literals, generators, joined arrays and real data."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ DTYPES = (
 
 
 class ArraySource(Protocol):
-    """A source of an array, which is made when it is needed."""
+    """A description of an array, which makes it when it is needed."""
 
     @property
     def layout(self) -> str:
-        """How the array lies in memory, one of `LAYOUTS`."""
+        """The name of the array's memory layout, one of `LAYOUTS`."""
 
     def array(self) -> np.ndarray:
         """Return a fresh array that the caller may write to, unless its layout is readonly."""
 
     def describe(self) -> dict[str, Any]:
-        """Return dtype, shape and values or origin, as plain JSON data."""
+        """Describe the array as plain JSON data: dtype, shape, and values or origin."""
 
 
 @dataclass(frozen=True)
 class Literal:
-    """An array written out in full, with a memory layout."""
+    """An array that is written out in full."""
 
     values: np.ndarray
     layout: str = "contiguous"
@@ -71,13 +71,13 @@ class Literal:
         return LAYOUTS[self.layout](self.values)
 
     def describe(self) -> dict[str, Any]:
-        """Return dtype, shape, values and, where it is unusual, the layout."""
+        """Return dtype, shape, values, and the layout unless it is contiguous."""
         return {**describe_array(self.values), **_describe_layout(self.layout)}
 
 
 @dataclass(frozen=True)
 class GeneratedArray:
-    """An array made from a recipe by one of `GENERATORS`; `parts` are arrays that it reads."""
+    """An array that one of `GENERATORS` makes from a recipe; `parts` are arrays that it reads."""
 
     recipe: Mapping[str, Any]
     shape: tuple[int, ...]
@@ -90,12 +90,12 @@ class GeneratedArray:
         parts = {name: source.array() for name, source in self.parts.items()}
         make = GENERATORS[self.recipe["generator"]]
         made = make(self.recipe, parts, self.shape, self.dtype)
-        # The layout `contiguous` copies, and an array of a `large` case has gigabytes.
+        # The layout `contiguous` would copy the array, which in a `large` case has gigabytes.
         return made if self.layout == "contiguous" else LAYOUTS[self.layout](made)
 
     def describe(self) -> dict[str, Any]:
-        """Return dtype, shape and recipe, and the values where they are few."""
-        # The layout is described by itself, where there is one.
+        """Return dtype, shape, recipe, and the values if they are few."""
+        # The layout has a key of its own in the description.
         recipe = {name: value for name, value in self.recipe.items() if name != "layout"}
         return {**_describe_made(self), "recipe": named_specials(recipe)}
 
@@ -117,7 +117,7 @@ class JoinedArray:
         return LAYOUTS[self.layout](joined.astype(self.dtype, copy=False))
 
     def describe(self) -> dict[str, Any]:
-        """Return dtype, shape and what is joined, and the values where they are few."""
+        """Return dtype, shape, the parts that are joined, and the values if they are few."""
         parts = [part.describe() for part in self.parts]
         return {**_describe_made(self), "recipe": {"parts": parts, "repeat": self.repeat}}
 
@@ -130,16 +130,16 @@ class Real:
     layout: str = "contiguous"
 
     def array(self) -> np.ndarray:
-        """Return a fresh copy; raises real_data.Missing if the data is not installed."""
+        """Return a fresh copy. Raise real_data.Missing if the data is not installed."""
         return real_data.load(self.name).copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the data's name, and its dtype and shape if it is installed."""
+        """Return the name of the data."""
         return {"real": self.name}
 
 
 def _describe_made(source: GeneratedArray | JoinedArray) -> dict[str, Any]:
-    """Describe a generated array, with its values only if they are few: making them is slow."""
+    """Describe a generated array, with its values only if they are few, since that is slow."""
     if math.prod(source.shape) <= MOST_DESCRIBED:
         return {**describe_array(source.array()), **_describe_layout(source.layout)}
     shape = {"dtype": source.dtype.name, "shape": list(source.shape)}
@@ -151,13 +151,13 @@ def _describe_layout(layout: str) -> dict[str, Any]:
 
 
 SHORT_TEXT = 100
-"""Whole numbers below this one are written alike in every floating dtype: `99.0`."""
+"""Integers below this one have the same text in every floating-point dtype: `99.0`."""
 MOST_DESCRIBED = 256
-"""Elements of an array whose description has all of them."""
+"""The most elements of an array whose description has all values."""
 
 
 def describe_array(array: np.ndarray) -> dict[str, Any]:
-    """Describe an array as plain JSON data, its values only if they are few."""
+    """Describe an array as plain JSON data, with all values only if they are few."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     is_short = _lists(array) <= MOST_DESCRIBED
     name, shown = ("values", array) if is_short else ("first", array.reshape(-1)[:8])
@@ -167,19 +167,19 @@ def describe_array(array: np.ndarray) -> dict[str, Any]:
 
 
 def _lists(array: np.ndarray) -> int:
-    """Return how many numbers, or lists where these are empty, its nested lists would have."""
+    """Return how many numbers, or else empty lists, an array would have as nested lists."""
     shape = array.shape
     return math.prod(shape[: shape.index(0)]) if 0 in shape else array.size
 
 
 def plain_values(array: np.ndarray) -> Any:
-    """Return an array as nested lists of plain numbers; complex ones as text."""
+    """Return an array as nested lists of plain numbers; complex numbers are text."""
     if array.dtype.kind == "c":
         return np.vectorize(str, otypes=[object])(array).tolist() if array.size else array.tolist()
     if array.dtype.kind in "biu":
         return array.tolist()
-    # Most numbers of specs are whole and small: no text of each is needed, which is slow to make.
-    # Kind V is that of the dtypes of ml_dtypes.
+    # Kind V: the dtypes of ml_dtypes. Most numbers of specs are small integers, for which the slow
+    # way below, by their text, is not needed.
     if array.dtype.kind in "fV" and _is_small_and_whole(array):
         return array.astype(np.float64).tolist()
     if array.dtype.kind in "fV":
@@ -190,14 +190,14 @@ def plain_values(array: np.ndarray) -> Any:
 
 
 def _is_small_and_whole(array: np.ndarray) -> bool:
-    """Whether all elements are integers with the same text in every floating type."""
+    """Whether all elements are integers with the same text in every floating-point dtype."""
     values = array.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # NaN of a kind that signals may come from foreign memory.
+    with np.errstate(invalid="ignore"):  # Foreign memory may hold signalling NaNs.
         return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())
 
 
 def named_specials(values: Any) -> Any:
-    """Replace NaN and infinities, which JSON cannot hold, by their names."""
+    """Replace NaN and infinities, which JSON cannot hold, by text."""
     if isinstance(values, list):
         return [named_specials(value) for value in values]
     if isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""The cases of a name: an id as it is printed, a glob, or an id without its brackets."""
+"""Find the cases that a name means: an id as it is printed, a glob, or an id without brackets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ NEAR = 3
 
 
 def globs(names: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern for ids; `*` matches anything, all else itself."""
-    # `fnmatch` would take the brackets of ids for sets of characters.
+    """Return a pattern that matches ids: `*` matches anything, other characters themselves."""
+    # `fnmatch` would read the brackets of ids as sets of characters.
     patterns = (re.escape(name).replace(r"\*", ".*") for name in names)
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 def named(names: Iterable[str], cases: Collection[str]) -> frozenset[str]:
-    """Return the cases of names; an id without brackets means all cases of its matrix.
+    """Return the ids that names match; an id without brackets matches all cases of its matrix.
 
-    Raises LookupError for a name that matches none, with similar ids.
+    Raise LookupError, with similar ids, for a name that matches none.
     """
     found: set[str] = set()
     for name in names:
@@ -37,10 +37,10 @@ def _hint(name: str, cases: Collection[str]) -> str:
 
 
 def near(name: str, cases: Collection[str]) -> list[str]:
-    """List a few likely ids, the likeliest first; a pattern where one is given.
+    """List a few ids that may have been meant, the likeliest first; patterns if `name` is one.
 
-    What stands before the brackets counts first: that differs in a letter, whose matrix may differ
-    in much.
+    The part before the brackets is compared first. A mistyped id has most of its letters right
+    there, but its matrix values may be quite different.
     """
     template, bracket, _ = name.partition("[")
     of_template: dict[str, list[str]] = {}
@@ -49,7 +49,7 @@ def near(name: str, cases: Collection[str]) -> list[str]:
     close = [template]
     if template not in of_template:
         close = difflib.get_close_matches(template, of_template, n=NEAR)
-    # Of known variants, any is likelier than a variant of another case, however unlike it is.
+    # Any variant of a likely case is likelier than a variant of another, so there is no cutoff.
     if bracket and "*" not in name:
         likely = sorted(case for one in close for case in of_template[one])
         return difflib.get_close_matches(name, likely, n=NEAR, cutoff=0.0)

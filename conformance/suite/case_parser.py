@@ -1,4 +1,4 @@
-"""One case of a spec file, checked, as one Case for each combination of its matrix."""
+"""Parse and check the cases of a spec file: one Case for each combination of a matrix."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of
 
 MAX_CASES = 10_000
-"""Of one entry, by its matrix; the whole suite has a third of that."""
+"""The most cases that the matrix of one entry may give; the whole suite has a third of that."""
 ABSENT = "absent"
 """The value that leaves out an option, an input or an expectation."""
 _Part = tuple[str, Map, dict[str, Any]]
-"""A step's label, its inputs, options and expectation, and its variables' values."""
+"""A step: its label; its inputs, options and expectation; the values of its variables."""
 _NOT_AGAIN = frozenset({*TRAINING_OBSERVATIONS, Observation.WEIGHT_AFTER})
-"""Observations of calls that change their weight, so that a second call starts from another."""
+"""Observations of calls that change their weight, so that a second call has another weight."""
 
 
 class CaseParser:
-    """Turns the tree of a spec file, already valid by its schema, into cases.
+    """Turns the tree of a spec file, which is already valid by the schema, into cases.
 
-    Problems are added to `problems`, with their place; parsing continues with the next case.
+    Mistakes are added to `problems`, with their place. Parsing then goes on with the next case.
     """
 
     def __init__(self, file: str, prefix: str, clauses: Mapping[str, Clause], tree: Map) -> None:
@@ -73,7 +73,7 @@ class CaseParser:
         parsed: list[Case] = []
         seen: set[str] = set()
         for entry in self._tree["cases"]:
-            # A mistake does not end the parsing: all of a file are told at once.
+            # A mistake does not end the parsing, so that all mistakes are reported at once.
             if entry["id"] in seen:
                 self._complain(
                     entry, "id", f"case id '{entry['id']}' stands twice", "choose another id"
@@ -87,7 +87,7 @@ class CaseParser:
                 case = self._case(entry, parameters)
                 if case is not None:
                     parsed.append(case)
-        # Of a case that is not parsed to its end, it is not known which arrays it uses.
+        # Not after a mistake: it is not known which arrays a case with a mistake uses.
         for name in self._tree.get("arrays", {}):
             if name not in self._used_arrays and not self.problems:
                 self._complain(
@@ -120,7 +120,7 @@ class CaseParser:
     def _case(self, entry: Map, parameters: dict[str, Any]) -> Case | None:
         before = len(self.problems)
         ladder = self._ladder(entry, parameters)
-        # What all steps share is read with the values of the first one.
+        # What all steps share is parsed with the values of the first step.
         first = next(rungs(ladder), {}) if ladder else {}
         tree = self._substituted(_without(entry, "ladder"), {**parameters, **first})
         if tree is None or ladder is None or not self._fits(tree):
@@ -148,7 +148,7 @@ class CaseParser:
         return case
 
     def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
-        """Return the ladder of a case, empty without one; None, with a problem recorded, if bad."""
+        """Return the ladder of a case, empty if it has none; None, and a problem, if it is bad."""
         ladder = self._substituted(entry.get("ladder", Map(entry.mark)), parameters)
         if ladder is None:
             return None
@@ -159,7 +159,7 @@ class CaseParser:
         return ladder
 
     def _substituted(self, entry: Map, values: Mapping[str, Any]) -> Map | None:
-        """Return a case with values for its variables; None, with a problem recorded, if bad."""
+        """Return a case with its variables replaced; None, and a problem, if one is unknown."""
         try:
             tree: Map = substitute(entry, values)
         except UnknownVariable as error:
@@ -168,7 +168,7 @@ class CaseParser:
         return tree
 
     def _fits(self, tree: Map) -> bool:
-        """Hold a case to the schema again, once values stand in place of its variables."""
+        """Check a case against the schema again, after its variables have been replaced."""
         found = problems_of(tree, self._file, "spec", "case")
         self.problems += found
         return not found
@@ -180,7 +180,7 @@ class CaseParser:
     def _steps(
         self, entry: Map, tree: Map, ladder: Matrix, parameters: dict[str, Any]
     ) -> tuple[SequenceStep, ...]:
-        """Parse a ladder or a sequence, up to its first mistake; empty for a case of one call."""
+        """Parse a ladder or a sequence up to its first mistake; empty for a case of one call."""
         steps: list[SequenceStep] = []
         before = len(self.problems)
         rest = _without(entry, "ladder")
@@ -191,13 +191,13 @@ class CaseParser:
             )
             if spec is not None:
                 steps.append(SequenceStep(label, spec, self._returns(part["expect"], spec)))
-            # The other steps of a ladder would repeat the mistake.
+            # Other steps would probably repeat the mistake.
             if len(self.problems) > before:
                 break
         return tuple(steps)
 
     def _rungs(self, entry: Map, ladder: Matrix, parameters: dict[str, Any]) -> Iterator[_Part]:
-        """Give each call of a ladder."""
+        """Yield each call of a ladder."""
         for rung in rungs(ladder):
             values = {**parameters, **rung}
             part = self._substituted(entry, values)
@@ -206,7 +206,7 @@ class CaseParser:
             yield rung_label(rung), part, values
 
     def _links(self, tree: Map, parameters: dict[str, Any]) -> Iterator[_Part]:
-        """Give each call of a sequence."""
+        """Yield each call of a sequence."""
         for number, step in enumerate(tree.get("sequence", ()), 1):
             part = Map(step.mark)
             part["inputs"] = _with_changes(tree["inputs"], step.get("inputs"))
@@ -220,11 +220,11 @@ class CaseParser:
             yield f"in step {number}", part, parameters
 
     def _check_marks(self, entry: Map, case: Case) -> None:
-        """Check that a case allows its `again`, its `large` and its tolerance."""
+        """Check that `again`, `large` and the tolerance fit the case."""
         if case.again and any(_NOT_AGAIN & set(call.observe) for call in case.calls):
             what = "the call changes its weight, and begins from another one the second time"
             self._complain(entry, "again", what, "observe the output or gradients only")
-        # A large case is made in the worker, from its recipe: its arrays do not fit into a message.
+        # The worker makes a large case from its recipe: the arrays do not fit into a message.
         made = [source for call in case.calls for source in call.inputs.values()]
         if case.large and not all(isinstance(source, GeneratedArray) for source in made):
             what = "an input of a large case is not made by a generator"
@@ -236,7 +236,7 @@ class CaseParser:
         if case.large and not all(isinstance(what, Structure) for what in returns.values()):
             what = "a large case states whole arrays"
             self._complain(entry, "large", what, "state `shape:` and some places `at:`")
-        # An infinite tolerance would admit anything, and NaN nothing.
+        # An infinite tolerance would accept anything, and NaN nothing.
         stated = (case.tolerance.rtol, case.tolerance.atol) if case.tolerance else ()
         if not all(map(math.isfinite, stated)):
             what = "a tolerance is infinite or NaN"
@@ -289,7 +289,7 @@ class CaseParser:
         if "indices" not in arrays and operation != Operation.PROBE:
             self._complain(tree, "inputs", "the case has no indices", "add `indices:`")
             return None
-        # Left out, and not None: for some options, None is a value like others.
+        # Options are left out instead of set to None, which is a value of some options.
         given = {name: value for name, value in options.items() if value != ABSENT}
         examples = tree.get("exported_for", {})
         for name, dtype in examples.items():
@@ -368,7 +368,7 @@ class CaseParser:
 
 
 def _without(tree: Map, name: str) -> Map:
-    """Return a mapping without one of its entries, its places kept."""
+    """Return a mapping without one of its entries; the others keep their places."""
     rest = Map(tree.mark)
     rest.key_marks, rest.value_marks = tree.key_marks, tree.value_marks
     rest.update({key: value for key, value in tree.items() if key != name})
@@ -376,10 +376,10 @@ def _without(tree: Map, name: str) -> Map:
 
 
 def _with_changes(inputs: Map, changes: Map | None) -> Map:
-    """Return the inputs with some of them changed, or taken away where the change is null."""
+    """Return the inputs with changes made to them; an input whose change is null is removed."""
     merged = Map(inputs.mark)
     for source in (inputs, changes or Map(inputs.mark)):
-        # A complaint about a change names its place, and not that of the array which it replaces.
+        # A problem with a change names the place of the change, not of the array that it replaces.
         merged.update(source)
         merged.value_marks.update(source.value_marks)
     for name, change in (changes or {}).items():

@@ -1,6 +1,6 @@
-"""Parsed specs <-> plain JSON data, which is data only: reading it runs no code.
+"""Convert parsed specs to JSON and back. Unlike with pickle, reading it runs no code.
 
-A dataclass is a list: its number in `_KINDS`, then its fields.
+A dataclass becomes a list: the number of its class in `_KINDS`, then its fields.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from embcheck.conformance.suite.model import (
 )
 
 Plain = Any
-"""What JSON has: numbers, texts, lists, mappings, None."""
+"""JSON data: numbers, texts, lists, mappings, None."""
 
 
 def to_text(spec: Spec) -> bytes:
-    """Return a spec as text: a line for all cases, then one of what each case says of itself.
+    """Return a spec as lines of JSON: one with all cases, then one with each case's description.
 
-    Fields without a type here (options, recipes, parameters) are plain data already.
+    Options, recipes and parameters are plain data already.
     """
-    # A case names its clauses by their number: most cases of a spec have the same ones.
+    # A case refers to its clauses by number, since most cases of a spec have the same ones.
     clauses = list(dict.fromkeys(clause for case in spec.cases for clause in case.clauses))
     data = {
         "name": spec.name,
@@ -51,7 +51,7 @@ def to_text(spec: Spec) -> bytes:
         "clauses": [_clause_out(clause) for clause in clauses],
         "cases": [_case_out(case, clauses) for case in spec.cases],
     }
-    # A line each, so that a run of ten cases need not parse what three thousand say.
+    # One line each, so that a run of ten cases need not parse three thousand descriptions.
     lines = [data, *(case.description for case in spec.cases)]
     return "\n".join(json.dumps(line, separators=(",", ":")) for line in lines).encode()
 
@@ -69,13 +69,13 @@ def from_text(text: bytes) -> Spec:
 
 
 class _KeptCase(Case):
-    """A case whose description is made from its text when it is wanted."""
+    """A case from the cache; its description is parsed only when it is wanted."""
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
-        # `replace` makes a case anew from its fields, and "kept" is not one of them.
+        # "kept" is not a field, so a case that `dataclasses.replace` made does not have it.
         text = vars(self).get("kept")
-        if text is None:  # It was changed, and has to describe itself.
+        if text is None:  # The case was changed, so the text no longer describes it.
             return super().description
         data = json.loads(text)
         return {**data, "steps": tuple(data["steps"])}
@@ -103,7 +103,7 @@ def _case_in(data: Plain, clauses: list[Clause], description: bytes) -> Case:
     data["clauses"] = tuple([clauses[place] for place in data["clauses"]])
     fingerprint = data.pop("fingerprint")
     case = _KeptCase(**data)
-    # Past the frozen dataclass: a cached property is an entry here too.
+    # The dataclass is frozen, but its `__dict__` is not; a cached property is an entry in it.
     vars(case).update(kept=description, fingerprint=fingerprint)
     return case
 
@@ -128,14 +128,14 @@ def _same(value: Any) -> Any:
 
 
 def _array_out(array: np.ndarray) -> Plain:
-    # Little-endian whatever the machine, since the digests of entries are shipped.
+    # Little-endian on every machine, since the digests of entries are shipped.
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return [array.dtype.name, list(array.shape), little.tobytes().hex()]
 
 
 def _array_in(data: Plain) -> np.ndarray:
     name, shape, text = data
-    # A bytearray: an array of bytes could not be written to.
+    # From a bytearray, since an array on `bytes` would be read-only.
     array = np.frombuffer(bytearray.fromhex(text), _dtype(name)).reshape(shape)
     return array if sys.byteorder == "little" else array.byteswap()
 
@@ -156,8 +156,8 @@ def _by_name_in(data: Plain) -> dict[str, Any]:
     return {name: _FROM[value[0]](value) for name, value in data.items()}
 
 
-# Lists in brackets, and `_FROM` at once: an entry has thousands of values, and a generator or
-# another call for each of them shows at the start of a run.
+# List comprehensions and `_FROM` directly, for speed: an entry has thousands of values, and a
+# generator or a further call for each of them would delay the start of a run.
 def _in_order(values: tuple[Any, ...]) -> Plain:
     return [_out(value) for value in values]
 
@@ -179,7 +179,7 @@ def _name(dtype: np.dtype[Any]) -> str:
 
 
 def _literal(data: Plain) -> Literal:
-    # A frozen dataclass's own __init__ takes five times as long, and there are 12,000 of these.
+    # The __init__ of a frozen dataclass takes five times as long, and there are 12,000 of these.
     made = object.__new__(Literal)
     fields = made.__dict__
     fields["values"], fields["layout"] = _array_in(data[1]), data[2]
@@ -247,7 +247,7 @@ _KINDS: Mapping[type[Any], tuple[dict[str, Callable[[Any], Plain]], Callable[[Pl
     ),
     Steps: ({"steps": _in_order}, lambda d: Steps(_in_order_in(d[1]))),
 }
-"""How each field becomes plain data, and how the object is made of the list."""
+"""For each class: how each field becomes plain data, and how an object is made from the list."""
 
 _NUMBERED = {
     kind: (number, list(fields.items()))

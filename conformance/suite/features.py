@@ -1,4 +1,4 @@
-"""Features: what users ask about, in their words, and what decides it."""
+"""Features: what users ask about, in their words, with the clauses or sizes that decide it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from embcheck.conformance.suite.source import Map, Mark, read_yaml
 
 @dataclass(frozen=True)
 class Beyond:
-    """A size along an axis (`rows`, `columns`, `positions` or `bags`)."""
+    """A size that must be exceeded on an axis: `rows`, `columns`, `positions` or `bags`."""
 
     axis: str
     size: int
@@ -27,7 +27,7 @@ class Beyond:
 
 @dataclass(frozen=True)
 class Feature:
-    """A name, one sentence, and either the clauses or the sizes whose cases decide it."""
+    """A feature: a name, one sentence, and either the clauses or the size that decide it."""
 
     name: str
     says: str
@@ -35,7 +35,7 @@ class Feature:
     beyond: Beyond | None = None
 
     def digest(self, clauses: Mapping[str, Clause]) -> str:
-        """Return a short hash of what decides it, by which older data is known as stale."""
+        """Return a short hash of what decides the feature, which shows if older data is stale."""
         decided = [
             [name, str(clauses[name].level), clauses[name].statement] for name in self.clauses
         ]
@@ -46,7 +46,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class UseProfile:
-    """A typical use: the features that it needs, and those by which a mistake is an error."""
+    """A typical use: the features that it needs, and those that report a mistake as an error."""
 
     name: str
     says: str
@@ -56,9 +56,9 @@ class UseProfile:
 
 @dataclass(frozen=True)
 class Features:
-    """A file of features: those, and typical uses of them, each by name.
+    """The content of a file of features: features and typical uses (profiles), each by name.
 
-    `uses` maps words for what a case uses to the features that are about it.
+    `uses` maps words for what a case uses to the features about it.
     """
 
     features: Mapping[str, Feature]
@@ -72,7 +72,7 @@ def shipped_features() -> Features:
 
 
 def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
-    """Load a file of features; raises SpecError with all of its mistakes.
+    """Load a file of features. Raise SpecError with all of its mistakes.
 
     Every scored clause must belong to exactly one feature.
     """
@@ -90,9 +90,9 @@ def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
 
 
 def load_profile(path: Path, known: Collection[str]) -> UseProfile:
-    """Load a user's own profile, which has the form of those that are shipped.
+    """Load a user's own profile, which has the same form as the shipped ones.
 
-    Raises SpecError with all of its mistakes; `known` are the features that there are.
+    `known` has the names of all features. Raise SpecError with all of the file's mistakes.
     """
     tree = read_yaml(path)
     problems = problems_of(tree, str(path), "features", "profile") or [
@@ -115,12 +115,12 @@ def _profile(entry: Map) -> UseProfile:
 
 
 def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[Problem]:
-    # What is implementation-defined is only observed: it decides no feature.
+    # Implementation-defined clauses are only observed, and decide no feature.
     scored = [
         clause.id for clause in clauses.values() if clause.level != Level.IMPLEMENTATION_DEFINED
     ]
     owner: dict[str, str] = {}
-    # A retired name is not used again: older data would be read as about the new feature.
+    # A retired name must not be used again, or older data would seem to be about the new feature.
     names = set(tree.get("retired", ()))
     for entry in tree["features"]:
         mark: Mark = entry.value_marks["name"]

@@ -1,6 +1,6 @@
-"""A short digest of all that judges, and of nothing else.
+"""A short digest of everything that decides how a case is judged, and of nothing else.
 
-Titles, sources and places in files do not count, nor do comments and the spelling of a spec.
+Titles, sources, places in files, comments and the spelling of a spec do not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WORDS = {
     "Case": {"title", "where"},
     "Clause": {"object", "parameter", "source", "sentences", "where"},
 }
-"""Fields that nothing is judged by."""
+"""The fields of each class that have no part in judging."""
 _CHARACTERS = 16
 
 
@@ -33,9 +33,10 @@ def joined(parts: Iterable[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what is judged by as JSON data, arrays as a digest of their bytes."""
+    """Return what decides the judging as JSON data, with a digest for the bytes of an array."""
     if is_dataclass(value):
-        kind = type(value).__name__.removeprefix("_Kept")  # A case from the cache is a case.
+        # A case from the cache has the class `_KeptCase`, and must have the same digest.
+        kind = type(value).__name__.removeprefix("_Kept")
         kept = (field.name for field in fields(value) if field.name not in _WORDS.get(kind, ()))
         return {"is": kind, **{name: _plain(getattr(value, name)) for name in kept}}
     if isinstance(value, Mapping):
@@ -43,7 +44,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
-        # The shape too: the same bytes may be rows of other lengths.
+        # With the shape, since the same bytes may be rows of another length.
         return [value.dtype.name, value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, np.dtype):
         return value.name

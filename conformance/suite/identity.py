@@ -1,4 +1,4 @@
-"""Which suite a run is of: a digest of the cases of its spec files."""
+"""The digest that identifies the suite of a run, made from the cases of its spec files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from embcheck.conformance.suite.load import load_spec
 
 
 def suite_fingerprint(files: Iterable[Path]) -> str:
-    """Return the digest of all that the cases of some spec files are judged by.
+    """Return the digest of the ids and fingerprints of all cases in some spec files.
 
-    Raises SpecError for a file that is not a spec.
+    Raise SpecError for a file that is not a spec.
     """
     cases = (case for file in files for case in load_spec(file).cases)
-    # Sorted: a suite is the same in whatever order its files are named.
+    # Sorted, so that the order of the files does not matter.
     return joined(sorted(f"{case.id} {case.fingerprint}" for case in cases))

@@ -1,6 +1,7 @@
-"""How an array lies in memory: by name, as specs write it, and exactly, as it travels.
+"""Memory layouts of arrays: by name, as specs write them, and exactly, as they are sent to workers.
 
-Memory between and around an array's own elements is filled with bytes that no row has.
+The memory between and around an array's own elements is filled with the byte 0x55, which makes
+values that no row has.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from typing import Any
 import numpy as np
 
 ALIGNMENT = 64
-"""Bytes: a line of the cache, and the widest vector."""
+"""In bytes: the size of a cache line and of the widest vector."""
 _FILLING = 0x55
 _GAP = 3
-"""Elements between padded rows: odd, so that rows do not stay aligned to vectors."""
+"""The number of elements between padded rows; odd, so that rows are not aligned to vectors."""
 
 
 @dataclass(frozen=True)
 class MemoryLayout:
-    """The places of an array's elements in the memory that it is a view of.
+    """Where an array's elements lie in the memory that it is a view of.
 
-    `strides`, `before` and `after` are in bytes; the last two are the sizes of the memory before
-    the array's first byte and after its last one. `kind` is plain, readonly, mapped, or zeros: that
-    is what then stands in the memory around it.
+    `strides`, `before` and `after` are in bytes. The last two are the sizes of the memory before
+    the array's first byte and after its last byte. `kind` is `plain`, `readonly`, `mapped`, or
+    `zeros`, which means that the memory around the array is filled with zeros.
     """
 
     strides: tuple[int, ...]
@@ -35,8 +36,8 @@ class MemoryLayout:
 
 
 def memory_of(array: np.ndarray) -> MemoryLayout:
-    """Tell how an array lies in the largest array that it is a view of."""
-    # NumPy mostly lets `base` be the root already, but not where a subclass or a buffer is between.
+    """Return the layout of an array in the outermost array that it is a view of."""
+    # `base` is mostly that array already, but not if a subclass or a buffer is in between.
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
@@ -46,7 +47,7 @@ def memory_of(array: np.ndarray) -> MemoryLayout:
     if not array.size:
         return MemoryLayout(array.strides, kind=kind)
     (low, high), (first, last) = _bounds(array), _bounds(root)
-    # Memory that `lay` made is of bytes; the last one tells what it was filled with.
+    # Memory that `lay` made is an array of bytes. The last byte shows what it was filled with.
     is_laid = last > high and root.dtype == np.uint8
     if kind == "plain" and is_laid and not root[-1]:
         kind = "zeros"
@@ -54,11 +55,11 @@ def memory_of(array: np.ndarray) -> MemoryLayout:
 
 
 def is_plain(array: np.ndarray) -> bool:
-    """Whether an array is all of its memory, in C order, and may be written to.
+    """Whether an array fills its memory in C order and may be written to.
 
-    Strides of axes of one element count too: a library may read them.
+    The strides of axes of one element must be those of C order too, since a library may read them.
     """
-    # Without elements, strides lead nowhere, and any will do.
+    # The strides of an array without elements do not matter.
     strides = _c_order(array) if array.size else array.strides
     if array.base is None:
         return array.flags.writeable and array.strides == strides
@@ -66,9 +67,10 @@ def is_plain(array: np.ndarray) -> bool:
 
 
 def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Return an array of its own in C order, to be filled.
+    """Return a new array in C order, with values still to be set.
 
-    One without elements has strides as PyTorch and others give them; NumPy's own are all 0.
+    An array without elements gets the strides that PyTorch and others would give it; in NumPy they
+    would all be 0.
     """
     if 0 not in shape:
         return np.empty(shape, dtype)
@@ -77,9 +79,9 @@ def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 
 def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
-    """Return a copy of an array that lies in memory of its own as told.
+    """Return a copy of an array, in new memory with the given layout.
 
-    Raises ValueError where the memory told cannot hold an array of that shape.
+    Raise ValueError if the layout cannot hold an array of that shape and dtype.
     """
     if memory.kind == "mapped":
         return _mapped(values)
@@ -88,8 +90,8 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
     extent = [step * (size - 1) for step, size in zip(memory.strides, values.shape, strict=True)]
     below = -sum(step for step in extent if step < 0)
     span = below + sum(step for step in extent if step > 0) + values.itemsize
-    # The layout may come from another process, and be wrong: an array beyond its memory, or at no
-    # multiple of its elements' size, would be read all the same.
+    # The layout may come from another process and be wrong. NumPy would read an array beyond its
+    # memory, or one that does not begin at a multiple of its elements' size.
     if memory.before < 0 or memory.after < 0 or (memory.before + below) % values.itemsize:
         raise ValueError(f"no array of {values.dtype} lies {memory.before} bytes into its memory")
     whole = _aligned(memory.before + span + memory.after)
@@ -97,15 +99,15 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
         whole[:] = 0
     start = memory.before + below
     laid: np.ndarray = np.ndarray(values.shape, values.dtype, whole, start, memory.strides)
-    # Where a stride is 0, all elements along that axis are one.
+    # Where a stride is 0, all elements along that axis are the same memory.
     once = tuple(slice(None) if step else slice(1) for step in memory.strides)
     laid[once] = values[once]
     return _finished(laid, memory)
 
 
 def layout_of(array: np.ndarray) -> str:
-    """Name the layout of an array, one of `LAYOUTS`; the nearest where none is its own."""
-    # Each layout is made and compared: how it lies stands in its function, and nowhere else.
+    """Return the name in `LAYOUTS` of an array's layout, or of the most similar one."""
+    # Each layout is made and compared, since only its function defines it.
     memory = memory_of(array)
     plain = np.zeros(array.shape, array.dtype)
     for name, make in LAYOUTS.items():
@@ -121,7 +123,7 @@ def layout_of(array: np.ndarray) -> str:
 
 
 def _bounds(array: np.ndarray) -> tuple[int, int]:
-    """Return the addresses of an array's first byte and of the one behind its last."""
+    """Return the addresses of an array's first byte and of the byte after its last."""
     start: int = array.__array_interface__["data"][0]
     extent = [step * (size - 1) for step, size in zip(array.strides, array.shape, strict=True)]
     low = start + sum(step for step in extent if step < 0)
@@ -129,8 +131,8 @@ def _bounds(array: np.ndarray) -> tuple[int, int]:
 
 
 def _aligned(count: int) -> np.ndarray:
-    """Return so many bytes, aligned and filled, that are the root of their views."""
-    # `frombuffer`, since a slice would have `raw` as its base, and the memory around would be more.
+    """Return an aligned array of `count` filled bytes that is not a view of another array."""
+    # `frombuffer`, since the base of a slice would be `raw`, and `memory_of` would count all of it.
     raw = np.empty(count + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
     whole = np.frombuffer(raw.data[start : start + count], np.uint8)
@@ -144,8 +146,8 @@ def _finished(array: np.ndarray, memory: MemoryLayout) -> np.ndarray:
 
 
 def _steps(shape: Sequence[int], itemsize: int, row: int) -> tuple[int, ...]:
-    """Return the strides in C order of an array whose last axis takes `row` elements."""
-    # As PyTorch and others have them: an axis of size 0 counts as 1.
+    """Return the strides, in bytes, of an array in C order whose rows are `row` elements apart."""
+    # As in PyTorch and others, an axis of size 0 counts as 1.
     steps = [itemsize]
     for size in (row, *reversed(shape[1:-1])):
         steps.append(steps[-1] * max(size, 1))
@@ -176,7 +178,7 @@ def _expanded(values: np.ndarray) -> np.ndarray:
 
 
 def _padded(values: np.ndarray) -> np.ndarray:
-    """Leave a gap behind each row: a unit stride of columns, a larger one of rows."""
+    """Leave a gap after each row: columns have a stride of one element, rows a larger one."""
     if values.ndim < 2:
         return values.copy()
     row = values.shape[-1] + _GAP
@@ -184,24 +186,24 @@ def _padded(values: np.ndarray) -> np.ndarray:
 
 
 def _offset(values: np.ndarray) -> np.ndarray:
-    """Begin one element behind the start of the memory, misaligned by that element."""
+    """Begin one element after an aligned address, and so misaligned."""
     return lay(values, MemoryLayout(_c_order(values), values.itemsize, _GAP * values.itemsize))
 
 
 def _part(values: np.ndarray) -> np.ndarray:
     """Take a contiguous part: a row of a matrix, or rows from the middle of a taller table."""
-    # A whole row on either side, as where it is cut from a larger array.
+    # A whole row before and after it, as if it were cut from a larger array.
     row = values.nbytes // len(values) if values.ndim > 1 and len(values) else values.nbytes
     return lay(values, MemoryLayout(_c_order(values), row, row))
 
 
 def _among_zeros(values: np.ndarray) -> np.ndarray:
-    """Take a contiguous part of an array that is 0 elsewhere, and so has valid indices beyond."""
+    """Take a contiguous part of an array of zeros, so that its neighbours are valid indices."""
     return lay(values, MemoryLayout(_c_order(values), values.nbytes, values.nbytes, "zeros"))
 
 
 def _reversed(values: np.ndarray) -> np.ndarray:
-    """Lay the first axis out backwards, with a negative stride."""
+    """Store the first axis backwards, with a negative stride."""
     return values[::-1].copy()[::-1] if values.ndim else values.copy()
 
 
@@ -210,8 +212,8 @@ def _readonly(values: np.ndarray) -> np.ndarray:
 
 
 def _mapped(values: np.ndarray) -> np.ndarray:
-    """Map a file into memory; what is written to the array does not reach the file."""
-    if not values.size:  # No file of no bytes can be mapped.
+    """Map a file into memory. What is written to the array does not reach the file."""
+    if not values.size:  # An empty file cannot be mapped.
         return values.copy()
     with tempfile.TemporaryFile() as file:
         file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
@@ -233,4 +235,4 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "readonly": _readonly,
     "mapped": _mapped,
 }
-"""What lays an array out anew, by the name of the layout."""
+"""Functions that copy an array into a layout, by the layout's name."""

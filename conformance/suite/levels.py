@@ -1,4 +1,4 @@
-"""A table that a spec gives as codes and scales: each element is a level of its group, exactly."""
+"""Tables that a spec gives as codes and scales, so that each element is exactly a level."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from embcheck.conformance.contract.schemes import (
 from embcheck.conformance.suite.problems import ArraySpecError
 
 MAX_ELEMENTS = 1_000_000
-"""Of a table in levels: it is made while its spec is read."""
+"""The most elements of such a table; it is limited because it is made while its spec is read."""
 
 
 def scheme_named(name: str) -> Scheme:
-    """Look up a scheme; raises ArraySpecError for one that does not exist."""
+    """Return the scheme of a name. Raise ArraySpecError if there is none."""
     if name not in SCHEMES:
         raise ArraySpecError(f"there is no scheme '{name}'", f"use one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
@@ -33,10 +33,11 @@ def levels_of(
     offsets: np.ndarray | None,
     dtype: np.dtype[Any],
 ) -> np.ndarray:
-    """Return `offset + number * scale` for each code (V, D), the lowest number having code 0.
+    """Return the table (V, D) of the level `offset + number * scale` of each code.
 
-    Raises ArraySpecError unless all levels are exact in the dtype, and are those which the scheme
-    gives the table: a backend is given the table, and chooses scales and offsets itself.
+    Code 0 is the scheme's lowest number. A backend is given only the table, and chooses scales and
+    offsets itself. So ArraySpecError is raised if a level is not exact in the dtype, or if the
+    scheme would choose another scale or offset for the table.
     """
     if codes.ndim != 2:
         raise ArraySpecError(f"codes have {codes.ndim} dimensions", "write a list of rows")
@@ -71,7 +72,7 @@ def _check_grid(
 ) -> None:
     """Refuse a group that the scheme would give another scale or offset."""
     lowest, highest = ends_of(levels, scheme)
-    # One number, which is 0 or the lowest level, is a level whatever the scale is.
+    # If all elements of a group are equal, and are 0 or the offset itself, any scale will do.
     is_kept = (lowest == highest) & ((lowest == 0) | (not scheme.keeps_zero))
     for grid in grids_of(levels, scheme):
         is_kept |= (grid.scale == scale) & (grid.offset == offset)

@@ -1,6 +1,6 @@
-"""Make `specs/parsed.json`, the digests by which kept specs are known: see `parsed`.
+"""Make `specs/parsed.json`, the list of digests of parsed specs that `parsed` relies on.
 
-`python -m embcheck.conformance.suite.listing > specs/parsed.json`; a test holds the file to it.
+`python -m embcheck.conformance.suite.listing > specs/parsed.json`. A test compares the two.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from embcheck.conformance.suite.parsed import digest_of, state_of
 
 
 def listing() -> str:
-    """Return the list of the digests of all specs that embcheck ships, each parsed anew."""
+    """Parse all specs that embcheck ships, and return the list of their digests as JSON."""
     root, clauses = suite_root(), shipped_clauses()
     digests = {
         state_of(path, root): digest_of(to_text(load_spec(path, clauses))) for path in spec_files()

@@ -1,4 +1,4 @@
-"""Read the registry of clauses and spec files; report every mistake of a file at once."""
+"""Load clauses and spec files; every mistake of a file is reported at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, Mark, read_yaml
 
-# In anybody's folder of specs too: these may lie among the specs, and have schemas of their own.
+# The same in users' folders of specs.
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
-"""Folders beside the specs whose YAML files are not specs."""
+"""Names of folders whose YAML files are not specs, but have schemas of their own."""
 FEATURES = "features.yaml"
-"""A file beside them that is not a spec either."""
+"""The file of features among the shipped specs, which is not a spec either."""
 
 
 @lru_cache
@@ -29,14 +29,14 @@ def suite_root() -> Path:
 
 
 def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
-    """List the spec files among the given files and folders, in order; the shipped ones if none.
+    """List the spec files in the given files and folders, in order; the shipped ones by default.
 
-    Raises SpecError for a path that does not exist, or holds no spec.
+    Raise SpecError for a path that does not exist or contains no spec.
     """
     found: list[Path] = []
     for path in [*paths] or [suite_root()]:
         below = [path] if path.is_file() else sorted(path.rglob("*.yaml"))
-        # A file that is named is meant, whatever its folder is called.
+        # A file that is named itself counts as a spec, whatever its folder is called.
         chosen = [file for file in below if file == path or not _is_other(file, path)]
         if not chosen:
             what = "holds no spec" if path.exists() else "does not exist"
@@ -60,7 +60,7 @@ def shipped_clauses() -> Mapping[str, Clause]:
 
 
 def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
-    """Load clause files; raises SpecError with the problems of all of them."""
+    """Load clause files. Raise SpecError with the problems of all of them."""
     clauses: dict[str, Clause] = {}
     problems: list[Problem] = []
     for path in paths:
@@ -80,7 +80,7 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
 
 def _clause(path: Path, entry: Map) -> Clause:
     line, column = entry.value_marks["id"]
-    # A clause has the fields that the schema has keys for; these three are not as they are written.
+    # The fields of a clause are the keys of the schema. Only these three have another form.
     made = {
         "level": Level(entry["level"]),
         "sentences": tuple(entry.get("sentences", {}).items()),
@@ -90,12 +90,13 @@ def _clause(path: Path, entry: Map) -> Clause:
 
 
 def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
-    """Load one spec file; raises SpecError with all of its mistakes.
+    """Load one spec file. Raise SpecError with all of its mistakes.
 
-    A folder `clauses/` beside the file's own folder, or in it, adds to the shipped clauses.
+    If `clauses` is None, they are the shipped clauses. For a file of a user's, those in a folder
+    `clauses/`, in the file's folder or beside that, are added.
     """
     if clauses is None:
-        # Whoever edits a spec and loads it again, in one process, gets the new one.
+        # Time and size tell `_load_spec` that a file was edited since it was last loaded.
         status = path.stat() if path.exists() else None
         return _load_spec(path, status and (status.st_mtime_ns, status.st_size))
     return _parse_spec(path, clauses)
@@ -103,7 +104,7 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
 
 @lru_cache(maxsize=1024)
 def _load_spec(path: Path, _state: object) -> Spec:
-    """Load a spec file once for each state of it."""
+    """Load a spec file, once for each of its states."""
     if path.exists() and _is_shipped(path):
         return parsed_once(path, suite_root(), lambda file: _parse_spec(file, shipped_clauses()))
     return _parse_spec(path, _clauses_for(path))
@@ -113,7 +114,7 @@ def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     name = _display_name(path)
     tree = read_yaml(path, name)
     problems = problems_of(tree, name, "spec")
-    # The parser relies on what the schema says, and would stumble over what does not fit it.
+    # The parser relies on the schema, and would fail on a file that does not fit it.
     if problems:
         raise SpecError(problems)
     parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
@@ -136,13 +137,13 @@ def _clauses_for(path: Path) -> Mapping[str, Clause]:
         for folder in (parent / "clauses", parent.parent / "clauses")
         for file in sorted(folder.glob("*.yaml"))
     ]
-    # A shipped id keeps its meaning: records of different runs are compared by it.
+    # A shipped clause wins over one with the same id, since runs are compared by their ids.
     return MappingProxyType({**load_clauses(own), **shipped_clauses()})
 
 
 @lru_cache(maxsize=256)
 def _display_name(path: Path) -> str:
-    """Name a shipped spec by its place in the suite, any other by the path as given."""
+    """Return the name of a file for messages: `specs/...` if it is shipped, else the given path."""
     resolved = path.resolve()
     root = suite_root().resolve()
     return f"specs/{resolved.relative_to(root)}" if resolved.is_relative_to(root) else str(path)

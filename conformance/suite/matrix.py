@@ -1,4 +1,4 @@
-"""A case with a matrix becomes one case for each combination of its variables."""
+"""Expand a case with a matrix: make one case for each combination of its variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Matrix = Mapping[str, list[Any]]
 
 
 class UnknownVariable(Exception):
-    """A `$name` that the matrix does not define, or a choice without the current value."""
+    """A `$name` that the matrix does not define, or a choice that lacks the current value."""
 
     def __init__(self, what: str, remedy: str, owner: Any, key: Any) -> None:
         super().__init__(what)
@@ -24,9 +24,9 @@ class UnknownVariable(Exception):
 
 
 def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
-    """Give every assignment of the variables, the last one changing fastest.
+    """Yield every assignment of the variables; the last variable changes fastest.
 
-    Of several matrices, those of one come after those of the other.
+    For a list of matrices, yield the assignments of each, one matrix after the other.
     """
     for part in matrix if isinstance(matrix, list) else [matrix]:
         for values in itertools.product(*part.values()):
@@ -34,20 +34,19 @@ def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
 
 
 def number_of(matrix: Matrix | list[Matrix]) -> int:
-    """Count the assignments without making any."""
-    # A few lines of a matrix can have more than fit in memory.
+    """Count the assignments without making them, since a short matrix may give billions."""
     parts = matrix if isinstance(matrix, list) else [matrix]
     return sum(math.prod(map(len, part.values())) for part in parts)
 
 
 def rungs(ladder: Matrix) -> Iterator[dict[str, Any]]:
-    """Give the assignments of a ladder: the first value of each variable, the second, ..."""
+    """Yield the assignments of a ladder: the first value of each variable, the second, ..."""
     for values in zip(*ladder.values(), strict=True):
         yield dict(zip(ladder, values, strict=True))
 
 
 def rung_label(parameters: Mapping[str, Any]) -> str:
-    """Spell a rung of a ladder for people: `at rows = 1,024, columns = 3`."""
+    """Return a readable label for a rung of a ladder: `at rows = 1,024, columns = 3`."""
     words = (f"{name} = {_number(value)}" for name, value in parameters.items())
     return f"at {', '.join(words)}"
 
@@ -57,16 +56,16 @@ def _number(value: Any) -> str:
 
 
 def suffix(parameters: Mapping[str, Any]) -> str:
-    """Spell an assignment as the end of a case's id, e.g. `[dtype=float16,mode=sum]`."""
+    """Return the end of a case's id for an assignment, e.g. `[dtype=float16,mode=sum]`."""
     if not parameters:
         return ""
     return "[" + ",".join(f"{name}={value}" for name, value in parameters.items()) + "]"
 
 
 def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
-    """Replace each `$name` by its value, and each `{$name: {...}}` by the chosen entry.
+    """Replace each `$name` by its value, and each `{$name: {...}}` by the entry for its value.
 
-    Keeps the places in the file. Raises UnknownVariable.
+    The result keeps the places in the file. Raise UnknownVariable.
     """
     if isinstance(tree, Map):
         return _substitute_map(tree, parameters)
@@ -79,7 +78,7 @@ def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
-    # A mapping of one variable is a choice, and the chosen entry takes its place.
+    # A mapping whose only key is a variable is a choice, and is replaced by the chosen entry.
     key = next(iter(tree), "")
     if len(tree) == 1 and key.startswith("$"):
         choices, word = _choose(tree, key, parameters)
@@ -92,12 +91,12 @@ def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
 
 
 def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, str]:
-    """Return the choices of a variable, and the one for its current value."""
+    """Return the choices of a variable, and the key of its current value."""
     chosen = _value(tree, key, key, parameters)
     choices = tree[key]
     if not isinstance(choices, Map):
         raise UnknownVariable(f"{key} has no choices", "write one for each value", tree, key)
-    # As YAML spells it: `true`, where Python's text is True.
+    # As YAML spells it: `true`, not Python's `True`.
     word = json.dumps(chosen) if chosen is None or isinstance(chosen, bool) else str(chosen)
     if word not in choices:
         raise UnknownVariable(f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key)
@@ -105,7 +104,7 @@ def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, st
 
 
 def _value(owner: Any, key: Any, item: Any, parameters: Mapping[str, Any]) -> Any:
-    # A variable is a whole text, never a part of one, so that its value keeps its type.
+    # A variable must be the whole text, not a part of it, so that its value keeps its type.
     if not (isinstance(item, str) and item.startswith("$")):
         return substitute(item, parameters)
     name = item[1:]

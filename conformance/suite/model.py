@@ -1,4 +1,4 @@
-"""Clauses, specs and cases: the contract as frozen data."""
+"""Clauses, specs and cases: the contract as immutable data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Level(StrEnum):
     DOMAIN = "domain"
     UPSTREAM_TESTED = "upstream-tested"
     SCHEME = "scheme"
-    """By the documentation of the scheme by which a table is stored, not by PyTorch's."""
+    """Based on the documentation of the scheme that stores the table, not on PyTorch's."""
     IMPLEMENTATION_DEFINED = "implementation-defined"
 
 
@@ -46,16 +46,16 @@ class Clause:
     parameter: str
     source: str
     torch_only: bool = False
-    """Whether only PyTorch itself can be asked: the cases are probes."""
+    """Whether only PyTorch itself can answer, so that the cases are probes."""
     sentences: tuple[tuple[str, str], ...] = ()
-    """The sentences of the documentation that state it: hash and paraphrase of each."""
+    """The sentences of the documentation that state it: pairs of hash and paraphrase."""
     where: str = ""
-    """Its file and line."""
+    """Its place, as `file:line:column`."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """Every element is known."""
+    """An expected array that is written out in full."""
 
     array: np.ndarray
 
@@ -71,7 +71,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Made:
-    """Every element follows from a recipe, and is made when it is needed."""
+    """An expected array that is made from a recipe when it is needed."""
 
     source: GeneratedArray | JoinedArray
 
@@ -97,7 +97,11 @@ class Made:
 
 @dataclass(frozen=True)
 class Structure:
-    """Shape and dtype are known, and something about some positions."""
+    """An expected shape and dtype, and what must hold at some positions.
+
+    `at` gives values at positions, `equal` groups of positions with equal values, `nonzero`
+    positions that are not all zeros. A position may leave out the last axes.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -121,7 +125,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, which travels as its UTF-8 bytes."""
+    """An expected text; in an answer it is an array of its UTF-8 bytes."""
 
     text: str
 
@@ -137,7 +141,7 @@ class Text:
 
 @dataclass(frozen=True)
 class FromReference:
-    """What the NumPy reference answers to the same call."""
+    """The NumPy reference's answer to the same call, as the expected result."""
 
     def describe(self) -> dict[str, Any]:
         """Describe what is expected as plain JSON data."""
@@ -149,7 +153,7 @@ Expected = Values | Made | Structure | Text | FromReference
 
 @dataclass(frozen=True)
 class Tolerance:
-    """A bound that a case states itself, with the reason."""
+    """An error bound that a case states itself, with the reason."""
 
     reason: str
     rtol: float = 0.0
@@ -158,7 +162,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class CallSpec:
-    """A call whose arrays are made when it is asked."""
+    """A call as a spec states it; its arrays are made when they are needed."""
 
     operation: Operation
     inputs: Mapping[str, ArraySource]
@@ -167,18 +171,18 @@ class CallSpec:
     exported_for: Mapping[str, str] = field(default_factory=dict)
 
     def option(self, name: str) -> Any:
-        """Return the value of an option, PyTorch's default where the call leaves it out."""
+        """Return the value of an option, or PyTorch's default if the call leaves it out."""
         return read_option(self.options, name)
 
     def call(self) -> Call:
-        """Make the call, with fresh arrays; its inputs are looked at afterwards in any case."""
+        """Make the call, with fresh arrays. It also observes its inputs after the call."""
         arrays = {name: source.array() for name, source in self.inputs.items()}
         observe = (*self.observe, Observation.INPUTS_AFTER)
         return Call(self.operation, arrays, dict(self.options), observe, self.exported_for)
 
     def outline(self) -> Call:
-        """Make the call with empty arrays, by which it can be told what the call needs."""
-        # Capabilities depend on which inputs there are, and not on what is in them.
+        """Make the call with empty arrays, from which the capabilities that it needs follow."""
+        # These depend on which inputs there are, not on their values.
         arrays = {name: np.empty(0) for name in self.inputs}
         return Call(self.operation, arrays, self.options, self.observe, self.exported_for)
 
@@ -195,7 +199,7 @@ class CallSpec:
 
 @dataclass(frozen=True)
 class Returns:
-    """The call must return, with these observations."""
+    """The call must return, with these expected observations."""
 
     observations: Mapping[str, Expected]
 
@@ -206,7 +210,7 @@ class Returns:
 
 @dataclass(frozen=True)
 class Rejects:
-    """The call must be refused; the control, nearly the same call, must be answered."""
+    """The call must be refused; the control, a similar valid call, must be answered as stated."""
 
     control: CallSpec
     control_returns: Returns
@@ -214,10 +218,10 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Observes:
-    """The call may do anything but kill the process or write to its inputs; its answer is recorded.
+    """The answer is only recorded; the call must not kill the process or write to its inputs.
 
     `readings` names possible answers; the first that fits is recorded.
-    `pytorch` is the reading of PyTorch 2.13.0 on the CPU.
+    `pytorch` is the name of the reading that fits PyTorch 2.13.0 on the CPU.
     """
 
     readings: Mapping[str, Returns] = field(default_factory=dict)
@@ -226,17 +230,17 @@ class Observes:
 
 @dataclass(frozen=True)
 class SequenceStep:
-    """One of several calls that a process is asked one after another."""
+    """One of several calls that a worker process gets one after another."""
 
     label: str
-    """Its label among the steps: `at rows = 3, columns = 7`, or `in step 2`."""
+    """The step's label: `at rows = 3, columns = 7`, or `in step 2`."""
     spec: CallSpec
     returns: Returns
 
 
 @dataclass(frozen=True)
 class Steps:
-    """All calls must return as stated, one after another in one process."""
+    """Several calls, one after another in one process, that must all return as stated."""
 
     steps: tuple[SequenceStep, ...]
 
@@ -259,28 +263,28 @@ class Case:
     again: bool = False
     """Whether the same thunk is called twice, and must give the same bits."""
     large: bool = False
-    """Whether the worker makes the arrays, which are too large to travel."""
+    """Whether the worker makes the arrays, because they are too large to be sent."""
 
     @property
     def calls(self) -> tuple[CallSpec, ...]:
-        """The valid calls of the case: all steps; of a refused call, its control."""
+        """The valid calls of the case: all steps; for a refusal its control; else the one call."""
         if isinstance(self.expectation, Steps):
             return tuple(step.spec for step in self.expectation.steps)
         return (self.expectation.control if isinstance(self.expectation, Rejects) else self.spec,)
 
     @property
     def asked(self) -> tuple[CallSpec, ...]:
-        """The calls that the case is about: all steps; else one, which may have to be refused."""
+        """The calls that the case is about: all steps, or one call, which may be an invalid one."""
         return self.calls if isinstance(self.expectation, Steps) else (self.spec,)
 
     @property
     def level(self) -> Level:
-        """The level of the first clause, which is the one that the case is about."""
+        """The level of the case's first clause."""
         return self.clauses[0].level
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
-        """The call and its expected result as plain JSON data; of several calls, the first."""
+        """The call and its expected result as plain JSON data; for several steps, the first."""
         expectation = self.expectation
         rejects = expectation if isinstance(expectation, Rejects) else None
         observes = expectation if isinstance(expectation, Observes) else Observes()
@@ -299,12 +303,12 @@ class Case:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all that the case is judged by."""
+        """A digest of everything that decides how the case is judged."""
         return fingerprint(self)
 
     @cached_property
     def missing(self) -> str | None:
-        """Say which data of the case is missing; None if it can run."""
+        """Say which real data of the case is not installed; None if it can run."""
         sources = (source for call in self.calls for source in call.inputs.values())
         return real_data.missing() if any(isinstance(one, Real) for one in sources) else None
 

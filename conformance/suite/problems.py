@@ -20,7 +20,7 @@ class Problem:
 
 
 class SpecError(Exception):
-    """A spec file cannot be used; carries every problem found in it."""
+    """A spec file cannot be used; `problems` has every mistake found in it."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(set(problems))

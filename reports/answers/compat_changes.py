@@ -17,7 +17,7 @@ from embcheck.reports.untrusted import one_line
 
 
 def print_changes(joined: JoinedCompat, console: Console) -> None:
-    """Print the answers that changed, by backend; which are kept; and since when answers hold."""
+    """Print changed answers by backend, kept answers, and since which versions answers hold."""
     columns = joined.data.backends
     if not joined.changed:
         console.print("No answer changed.")

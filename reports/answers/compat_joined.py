@@ -14,7 +14,7 @@ from embcheck.reports.migration.cases import cases_of_both
 
 @dataclass(frozen=True)
 class CompatChange:
-    """A feature of which a backend's answer changed."""
+    """A feature for which a backend's answer changed."""
 
     backend: str
     feature: str
@@ -26,9 +26,9 @@ class CompatChange:
 class JoinedCompat:
     """New data joined with older data.
 
-    `changed` are the answers that are others now, `added` the backends of which nothing was known,
-    `kept` those whose older answers stay. `against` are features of kept backends that had the
-    answer `yes` and failed in the part that was run now: a reason to run the whole suite again.
+    `changed` are the answers that differ now, `added` the backends without older data, `kept` the
+    backends that keep their older answers. `against` are features of kept backends that had the
+    answer `yes` and fail in the part that was run now: a reason to run the whole suite again.
     """
 
     data: Compat
@@ -39,12 +39,12 @@ class JoinedCompat:
 
 
 def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
-    """Take the new answers of a backend that was asked the whole suite, else keep the older ones.
+    """Take the new answers of backends that ran the whole suite; of others, keep the older ones.
 
-    `wholly` names the backends that were. One of which nothing is known yet takes what is new, also
-    from a part of the suite; so do features of which nothing is known. Where older answers are
-    kept, features whose clauses changed since are named as stale. What is known of other versions
-    is dropped where the clauses changed.
+    `wholly` names the backends that ran the whole suite. Backends and features without older
+    answers take the new ones, even from a part of the suite. Where older answers are kept,
+    features whose clauses changed since then are listed as stale. The answers of other versions
+    are dropped where the clauses changed.
     """
     # A digest is of the feature's clauses: while it is the same, so is the question.
     same = {name for name, digest in new.digests.items() if old.digests.get(name) == digest}
@@ -76,11 +76,11 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
 
 
 def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
-    """Say since which version each answer holds, by whole runs of several versions.
+    """Return the data with the history of each answer, from whole runs of several versions.
 
-    Each column is of one version. What was known of other versions of these backends is replaced;
-    a single version says nothing. Raises CompatError for an unknown backend, or for what is no
-    version.
+    Each of `runs` is a backend in one version. The histories of these backends are replaced; a
+    backend with a single version is left as it is. Raises CompatError for an unknown backend or
+    an invalid version.
     """
     by_backend: dict[str, dict[str, Column]] = {}
     for run in sorted(runs, key=lambda column: column.date):
@@ -119,7 +119,7 @@ def _history(feature: str, runs: Iterable[Column]) -> tuple[Since, ...]:
         since = Since(run.version, found.support, found.how, found.says)
         if not history or replace(history[-1], version=run.version) != since:
             history.append(since)
-    # One entry is true of all versions: the answer itself says the same.
+    # A single entry holds for all versions: its `says` would repeat that of the answer.
     return tuple(history) if len(history) > 1 else (replace(history[0], says=""),)
 
 
@@ -134,7 +134,7 @@ def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Co
 
 
 def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Column:
-    # Letters stand in the order of their contexts: beside other contexts they would be wrong.
+    # Letters belong to contexts by their position: beside other contexts they would be wrong.
     alike = {name for name in same if new.contexts.get(name) == old.contexts.get(name)}
     features = {
         name: replace(
@@ -151,7 +151,7 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
         for name, found in (part.features.items() if part else ())
         if name not in old.features
     }
-    # A backend without the operation would be absent again, so this answer is not stale.
+    # A backend without the operation would give the same answer again, so it is not stale.
     never = {name for name in features.keys() - same if _is_never_asked(column.features.get(name))}
     for name in never:
         letters = packed(UNDECIDED * len(new.contexts.get(name, ())))
@@ -166,14 +166,14 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
 
 
 def _is_never_asked(found: Supported | None) -> bool:
-    """Whether a feature is absent because a backend has none of the operations that it is of."""
+    """Whether a feature is absent because the backend has none of the feature's operations."""
     letters = set(unpacked(found.contexts)) if found else set()
     return found is not None and found.support == "absent" and letters == {UNDECIDED}
 
 
 def _is_against(change: CompatChange) -> bool:
     """Whether a part of the suite shows that a kept answer of `yes` is wrong."""
-    # Apart from an option, some of its cases fail anyway: the part may have no others.
+    # A feature with `apart` has failing cases anyway: the part may consist of only these.
     is_good = change.before.support == "yes" and not change.before.apart
     return is_good and change.after.how is not None
 

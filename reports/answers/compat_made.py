@@ -38,7 +38,7 @@ REASON_LIMIT = 600
 
 
 def compat_of(merged: Merged) -> Compat:
-    """Decide every shipped feature by merged runs of the shipped suite."""
+    """Decide every shipped feature from merged runs of the shipped suite."""
     shipped, clauses = shipped_features(), shipped_clauses()
     features = shipped.features
     cases = suite_cases()
@@ -67,13 +67,13 @@ def compat_of(merged: Merged) -> Compat:
 
 @lru_cache
 def suite_cases() -> tuple[Case, ...]:
-    """Return the cases of the shipped suite; to load them takes seconds."""
+    """Return the cases of the shipped suite; the first call takes seconds."""
     return tuple(case for path in spec_files() for case in load_spec(path).cases)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The cases that decide features: their words, by id; and the contexts of each feature."""
+    """The words and the features of each case, by its id; and the contexts of each feature."""
 
     words: Mapping[str, Words]
     deciding: Mapping[str, Sequence[str]]
@@ -83,15 +83,15 @@ class Planned:
 def planned_of(
     features: Mapping[str, Feature], cases: Iterable[Case], merged: Merged | None = None
 ) -> Planned:
-    """Tell what the scored cases of the suite, and those of merged runs, use and decide."""
+    """Return what the scored cases of the suite, and the cases of merged runs, use and decide."""
     planned = scored(cases)
     lines = {case.id: case_line(case, "") for case in planned}
     if merged is not None:
-        # Cases that only an older suite had were answered too.
+        # Merged runs may have results of cases that only an older suite had.
         for name, line in merged.cases.items():
             lines.setdefault(name, line)
     deciding = deciding_of(lines, features)
-    # The line of a case with several calls describes the first alone; the case has them all.
+    # The line of a case with several calls describes only the first; the case has them all.
     calls = {
         case.id: [spec.describe() for spec in case.asked] for case in planned if len(case.asked) > 1
     }
@@ -109,7 +109,7 @@ def planned_of(
 
 
 def uses_of(shipped: Features) -> dict[str, tuple[str, ...]]:
-    """Return the words for what a case uses, also for sizes, with the features about them."""
+    """Return the features that are about each word for what a case uses, sizes included."""
     sizes = {
         size_word(feature): (name,) for name, feature in shipped.features.items() if feature.beyond
     }
@@ -137,15 +137,15 @@ def _letters(
         found[backend] = {
             name: packed(text)
             for name, text in told.items()
-            # Where nothing fails, letters are left out, for the answer counts for every context.
-            # But a feature with the answer `yes` may still lack what is left to other features.
+            # Without failures, letters are left out: the answer holds for every context. But a
+            # feature with the answer `yes` may still fail together with what others are about.
             if decisions[name].support is not Support.YES or {*text} - {PASSED, UNDECIDED}
         }
     return found
 
 
 def stale(compat: Compat) -> dict[str, tuple[str, ...]]:
-    """Name the shipped features that were decided by other clauses, each with its backends."""
+    """Return the features whose clauses changed since they were decided, with their backends."""
     clauses = shipped_clauses()
     found: dict[str, tuple[str, ...]] = {}
     for name, feature in shipped_features().features.items():
@@ -159,18 +159,18 @@ def stale(compat: Compat) -> dict[str, tuple[str, ...]]:
 
 
 def asked_wholly(merged: Merged) -> frozenset[str]:
-    """Name the backends that were asked the whole suite, in a run that came to its end."""
-    # A partial run was broken off or contradicts itself; a selection asked a part on purpose.
+    """Return the backends that have a complete run of the whole suite."""
+    # A partial run stopped early or contradicts itself; a selection is a part on purpose.
     whole = [run for run in merged.runs if not run.selection and not run.partial]
     return frozenset(backend for backend in merged.columns if any(_runs_of(whole, backend)))
 
 
 def versions_of(folders: Iterable[Path]) -> Iterator[Column]:
-    """Decide every feature by each run below some folders, one run after another.
+    """Yield what the backends of each run below some folders support, run by run.
 
-    Raises CompatError for a folder without runs, for a run of a part of the suite, which says
-    nothing of the rest, and for one that does not judge as the others of its backend do. A run may
-    be from before there were cases that are not for its backend.
+    Raises CompatError for a folder without runs, for a run of only a part of the suite, and for a
+    run that is not judged like the other runs of its backend. An older run may have cases that
+    today's suite does not ask of the backend.
     """
     first: dict[str, Run] = {}
     for folder in folders:
@@ -191,10 +191,10 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
         info = merged.backends[name].latest
         # An older run may have asked for cases that today's suite keeps from this backend.
         not_for_it = {case.id for case in suite_cases() if not is_asked(case, info)}
-        # Without results: only cases and clauses are compared, and this run is kept to the end.
+        # Without results, to save memory: only cases and clauses are compared.
         known = first.setdefault(name, replace(run, results=[]))
         _check_alike(file, name, known, run, not_for_it)
-    # The known deviations are those of other versions: that this one conforms is no mistake.
+    # The known deviations are those of another version: it is no mistake if this one conforms.
     results = [
         replace(result, outcome="passed") if _is_surprise_pass(result) else result
         for result in run.results
@@ -203,10 +203,10 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
 
 
 def _is_surprise_pass(result: ResultLine) -> bool:
-    """Whether a case passed that a known deviation, of other versions, says does not.
+    """Whether a case passed that fails in another version, by a known deviation.
 
-    Records from before there was a note say so too, where the entry names no other spelling: what
-    else is stale is an entry whose spelling does not conform.
+    Older records lack the note for that. In these, a stale entry without another spelling means a
+    pass: the only other stale entries are those whose spelling does not conform.
     """
     entry = result.deviation
     is_told = Note.CONFORMS in result.notes or (entry is not None and not entry.conforms_as)
@@ -234,7 +234,7 @@ def _runs_of(runs: list[Run] | tuple[Run, ...], backend: str) -> Iterator[Run]:
 
 
 def _shown(merged: Merged, backends: Mapping[str, Column]) -> dict[str, Shown]:
-    """Show the cases that are examples of anything, in the order of their names."""
+    """Return in short the cases that are examples of an answer, in the order of their names."""
     features = [found for column in backends.values() for found in column.features.values()]
     examples: dict[str, list[MergedResult]] = {
         name: [] for name in sorted({found.example for found in features if found.example})
@@ -250,7 +250,7 @@ def _column(
 ) -> Column:
     entry = merged.backends[backend]
     latest = {key: one_line(str(entry.latest.get(key, "")), 80) for key in ("library", "version")}
-    # As merged runs are, the latest last.
+    # The latest run: merged runs are in the order of time.
     *_, last = _runs_of(merged.runs, backend)
     return Column(
         backend,

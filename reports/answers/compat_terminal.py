@@ -17,7 +17,7 @@ from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 _ORDER = {"yes": "yes", "partly": "part", "no": "no", "absent": "abs", "unknown": "unk"}
-"""The kinds of support, and how they head a narrow column."""
+"""The kinds of support, and the headings of their narrow columns."""
 _STYLES: Mapping[str, str] = {
     "yes": "green",
     "partly": "yellow",
@@ -117,13 +117,13 @@ def _head(column: Column) -> str:
 
 
 def says(found: Supported) -> str:
-    """Say how a feature fails, and apart from what it was decided."""
+    """Return how a feature fails, and which options were left out when it was decided."""
     apart = f"apart from {', '.join(found.apart)}" if found.apart else ""
     return one_line("; ".join(filter(None, (found.says, apart))))
 
 
 def print_versions(column: Column, console: Console) -> None:
-    """Print which features changed with the version, of those that were run."""
+    """Print which features changed between the versions that were run."""
     changed = {name: found for name, found in column.features.items() if len(found.history) > 1}
     asked = sum(bool(found.history) for found in column.features.values())
     told = f"{_run(column)}; {len(changed) or 'none'} of {plural(asked, 'feature')} changed."
@@ -134,7 +134,7 @@ def print_versions(column: Column, console: Console) -> None:
 
 
 def print_history(column: Column, found: Supported, console: Console) -> None:
-    """Print since which version an answer holds, of those that were run."""
+    """Print since which of the versions run an answer holds."""
     if len(found.history) == 1:
         told = f"{_run(column)}: {answer_words(found.history[0])} in all of them."
         console.print(Text(f"\n{one_line(told)}"))
@@ -153,7 +153,7 @@ def _run(column: Column) -> str:
 
 
 def _spans(column: Column, found: Supported) -> list[str]:
-    """Return `from 0.4.35 to 0.6.2 no`, `since 0.8.3 yes`: each with versions that were run."""
+    """Return each answer with its versions, as `from 0.4.35 to 0.6.2 no`, `since 0.8.3 yes`."""
     run, history = column.versions.run, found.history
     told = []
     for since, following in zip_longest(history, history[1:]):
@@ -171,10 +171,10 @@ def _spans(column: Column, found: Supported) -> list[str]:
 def print_age(
     data: Compat, console: Console, backend: str | None = None, feature: str | None = None
 ) -> None:
-    """Say what of the answers that were asked for is older than the installed suite.
+    """Print which of the requested answers are older than the installed suite.
 
-    The answer on a feature holds as long as its clauses are the same; what is said of a whole
-    backend also tells of new cases.
+    The answer for a feature holds as long as its clauses are the same. Without `feature`, changed
+    cases are mentioned too.
     """
     asked = [data.column(backend)] if backend else [*data.backends.values()]
     stale = {
@@ -184,7 +184,7 @@ def print_age(
         told = f"The clauses of {', '.join(sorted(stale))} changed since the run"
         console.print(Text(one_line(f"{told}; run the suite again.", 400), "yellow"))
     elif feature is None and (
-        # Two hashes, for data may be newer than the run of a column that was kept.
+        # Both hashes count: the data may be newer than the run of a column that was kept.
         sources() != data.sources or any(column.suite != data.suite for column in asked)
     ):
         dates = sorted({column.date for column in asked})
@@ -204,7 +204,7 @@ def _support(found: Supported) -> Text:
 
 
 def rank(found: Supported) -> tuple[int, int]:
-    """Sort the worst answers first."""
+    """Return a sort key that puts the worst answers first."""
     place = ("no", "partly", "absent", "unknown", "yes").index(found.support)
     return found.severity, place
 

@@ -1,4 +1,4 @@
-"""What a backend makes of a feature, as far as that concerns a user's needs."""
+"""Whether a backend supports a feature in the calls that concern a user's needs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from embcheck.reports.compat import Compat, Supported
 
 @dataclass(frozen=True)
 class Needs:
-    """Names of features that are needed, and of those by which mistakes are errors; dtypes.
+    """What a user needs: features, mistakes to be refused, and dtypes.
 
-    `dtype` is that of tables, `indices` are those of indices. `profile` is the name of the profile
-    that they are of.
+    `refused` are the features that turn mistakes into errors. `dtype` is that of the tables,
+    `indices` has the dtypes of the indices. `profile` names the profile that the needs come from.
     """
 
     features: tuple[str, ...]
@@ -45,11 +45,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Remark:
-    """A feature, and what a backend makes of it, as far as it concerns a user's needs.
+    """A feature, and whether a backend supports it in the calls that concern a user's needs.
 
-    `found` is decided by the calls that concern the needs alone. `words` says with which of these
-    it fails; empty where it is with all of them. `by` is a spelling of the library's by which all
-    that fails here conforms; empty if there is none.
+    `found` is decided only by these calls. `words` says in which of them it fails; empty if in
+    all. `by` is another spelling of the library with which all failing calls conform; empty if
+    there is none.
     """
 
     feature: str
@@ -59,10 +59,10 @@ class Remark:
 
 
 class Concern:
-    """Which cases concern a user: those that use nothing but what the needs are about.
+    """The choice of the cases that concern a user: those that use nothing beyond the needs.
 
-    A case with `max_norm` says nothing to who does not need it. Of what excludes one another, as
-    modes do, the needs name what is used, or all of it is, if they name none.
+    For example, a case with `max_norm` is left out if `max_norm` is not needed. Of alternatives
+    such as the modes, those that the needs name count; if they name none, all count.
     """
 
     def __init__(self, data: Compat, needs: Needs) -> None:
@@ -80,7 +80,7 @@ class Concern:
         }
 
     def remark(self, backend: str, feature: str) -> Remark:
-        """Return what a backend makes of a feature, as far as that concerns the needs."""
+        """Return whether a backend supports a feature, in the calls that concern the needs."""
         found = self._data.supports(backend, feature)
         told = self._told(feature, found)
         if told is None:
@@ -89,14 +89,14 @@ class Concern:
         return _remark(feature, found, told, gates)
 
     def is_blocked(self, backend: str, feature: str) -> bool:
-        """Whether what `remark` returns blocks, without the time to say with what."""
+        """Whether a feature blocks; faster than `remark`, because it makes no phrase."""
         found = self._data.supports(backend, feature)
         told = self._told(feature, found)
         if told is None:
             return blocks(self._plain(found))
         if worst_of(told.values()) is not None:
             return True
-        # Absence blocks only by its share of the contexts, which `remark` counts.
+        # Absence blocks only if its share of the contexts is large; `remark` counts that.
         is_partly = bool({ABSENT, PARTLY} & {*told.values()})
         return is_partly and blocks(self.remark(backend, feature).found)
 
@@ -104,12 +104,13 @@ class Concern:
         """Return the letters of the contexts that concern the needs; None without letters."""
         letters = unpacked(found.contexts)
         contexts = self._data.contexts.get(feature, ())
-        # Letters are left out where all is well, and where contexts changed since they were made.
+        # There are no letters if nothing fails, or if the contexts changed since they were made.
         if not letters or len(letters) != len(contexts):
             return None
         told = {contexts[place]: letters[place] for place in self.places(feature)}
         wanted = self._chosen[INDICES]
-        # That indices of another dtype are refused is no matter, where those that are used are not.
+        # A refusal of int64 indices does not count where other indices are used, and the same
+        # call with one of their dtypes decides.
         return {
             words: letter
             for words, letter in told.items()
@@ -121,17 +122,17 @@ class Concern:
         }
 
     def _plain(self, found: Supported) -> Supported:
-        """Decide by tables of the dtype alone, where nothing more is known."""
+        """Return the answer for tables of the needed dtype, if there are no letters."""
         part = found.for_tables(self._needs.dtype)
         return found if part is found else replace(found, support=part.support, how=part.how)
 
     def _own(self, feature: str) -> Words:
-        """Return what a feature is about, with the operation that all of its cases ask for."""
+        """Return the words that a feature is about, with the operation that all its cases use."""
         shared = self._data.shared.get(feature, frozenset())
         return self._data.about.get(feature, frozenset()) | (shared & _OPERATIONS)
 
     def places(self, feature: str) -> tuple[int, ...]:
-        """Return the places of those contexts of a feature that concern the needs."""
+        """Return the positions of the contexts of a feature that concern the needs."""
         if feature not in self._kept:
             self._kept[feature] = tuple(self._places(feature))
         return self._kept[feature]
@@ -143,7 +144,7 @@ class Concern:
             # What is large along one axis is often large along another.
             allowed |= {*self._data.sizes}
         every = [*range(len(contexts))]
-        # Where every case uses something besides, they all decide: better than no answer.
+        # If every case uses something beyond the needs, all decide: better than no answer.
         kept = [place for place in every if contexts[place] - _FREE <= allowed] or every
         for kinds, chosen in self._chosen.items():
             if not chosen:
@@ -152,9 +153,9 @@ class Concern:
             direct = [place for place in kept if not contexts[place] & others]
             usual = _USUAL.get(kinds, frozenset()) & others
             if usual:
-                # Most is asked with the usual dtypes alone. Indices of 64 bits always count (but
-                # see `_told`); tables of float32 where the same call with the other dtype is
-                # not asked.
+                # Most cases exist only with the usual dtypes. Those with int64 indices always
+                # count (but see `_told`). Those with float32 tables count if there is no such
+                # call with the needed dtype.
                 told = {contexts[place] - {*kinds} for place in direct}
                 direct += [
                     place
@@ -162,13 +163,13 @@ class Concern:
                     if contexts[place] & {*kinds} == usual
                     and (kinds is INDICES or contexts[place] - {*kinds} not in told)
                 ]
-            # Where no case is of the kind that is used, those of the other kinds decide.
+            # If no case uses a wanted alternative, cases with the other ones decide.
             kept = direct or kept
         return sorted(kept)
 
 
 _FREE = frozenset([*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS])
-"""Words of which a case has one each, whatever it is about."""
+"""Words for alternatives, such as dtypes and modes, which a case has whatever it is about."""
 _OPERATIONS = frozenset(OPERATIONS)
 _INT64 = frozenset({"int64 indices"})
 _REFUSED = frozenset([ABSENT, PARTLY, FAILED["loudly"], FAILED["loudly"].upper()])
@@ -178,7 +179,7 @@ _USUAL = {TABLES: frozenset({"float32 tables"}), INDICES: _INT64}
 
 def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Words) -> Remark:
     """Decide a feature by the letters of the contexts that concern the user's needs."""
-    # What no bound was narrow enough to judge is evidence neither way.
+    # An undecided context is no evidence, for or against.
     told = {words: letter for words, letter in told.items() if letter != UNDECIDED}
     seen = {*told.values()}
     how = worst_of(seen)
@@ -192,22 +193,22 @@ def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Wo
     elif not {ABSENT, PARTLY} & seen:
         support = "yes"
     else:
-        # Cases that do not use what the feature is about do not make it one that is offered.
+        # A feature is not offered if only cases pass that do not use what it is about.
         uses = any(words & gates for words in passes) or not any(words & gates for words in told)
         is_offered = uses and len(passes) > MARGINAL * len(told)
         support = "partly" if is_offered else "absent"
         if is_offered:
             failing = [words for words, letter in told.items() if letter in (ABSENT, PARTLY)]
-    # A capital letter: the cases pass by the spelling.
+    # A capital letter: the cases pass with the other spelling.
     by = found.instead if how and all(told[words].isupper() for words in failing) else ""
     part = replace(found, support=support, how=how, contexts="", dtypes={})
-    # Compared with cases that use the feature: that others pass tells nothing of it.
+    # Only compared with cases that use the feature: others say nothing about it.
     about = [words for words in told if words & gates] or [*told]
     return Remark(feature, part, _with(failing, about), by)
 
 
 def _with(failing: Collection[Words], kept: Collection[Words]) -> str:
-    """Say with what something fails, if it is not with everything."""
+    """Return a phrase for what sets the failing contexts apart; empty if all fail."""
     others = [words for words in kept if words not in failing]
     if not failing or not others:
         return ""
@@ -224,5 +225,5 @@ def _said(failing: frozenset[Words], others: frozenset[Words]) -> str:
 
 
 def blocks(found: Supported) -> bool:
-    """Whether something fails or is not offered at all; a part that is not offered is a limit."""
+    """Whether a feature fails, or is not offered at all; being offered in part does not block."""
     return found.how is not None or found.support in ("no", "absent")

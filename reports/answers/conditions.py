@@ -1,4 +1,4 @@
-"""What the cases of a feature that fail have in common, in a few words."""
+"""What the failing cases of a feature have in common, as a short phrase."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.units import plural
 
 MOST = 3
-"""Conditions in a phrase; where more are needed, the share of cases says more."""
+"""The most conditions in a phrase; if more are needed, the share of cases says more."""
 LEAST_SIZE = 16
-"""A size that is worth a condition: that no smaller call fails is chance."""
+"""A size becomes a condition only if other calls reach this size: below it, it may be chance."""
 _OBSERVED = {
     "grad_weight": "gradients",
     "grad_per_sample_weights": "gradients of weights",
@@ -38,9 +38,9 @@ def sizes_of(case: CaseLine) -> dict[str, int]:
         if "bag" in str(case.call.get("operation")) and len(indices) == 2:
             sizes["bags"] = indices[0]
     if offsets is not None and len(offsets) == 1:
-        # The last offset is then the end of the last bag, and begins none.
+        # With this option, the last offset is the end of the last bag, not the start of one.
         sizes["bags"] = offsets[0] - bool(options_of(case).get("include_last_offset"))
-    # Of several calls the record describes the first; the labels of ladders have all sizes.
+    # Of several calls the record describes only the first; the labels of ladders have all sizes.
     for axis, size in _STEP_SIZES.findall(" ".join(map(str, case.steps))):
         sizes[axis] = max(sizes.get(axis, 0), int(size.replace(",", "")))
     return sizes
@@ -65,16 +65,16 @@ def needs_of(case: CaseLine) -> frozenset[str]:
 
 
 def phrase(some: Collection[CaseLine], others: Collection[CaseLine]) -> str:
-    """Say what some cases have and no other case has, as `with float16 tables`.
+    """Return a phrase that sets some cases apart from all others, as `with float16 tables`.
 
-    Where up to `MOST` conditions do not cover them, it says how many they are.
+    If up to `MOST` conditions do not cover these cases, the phrase says how many they are.
     """
     found = _said([*map(_facts, some)], [*map(_facts, others)])
     return found or f"in {len(some):,} of {plural(len(some) + len(others), 'case')}"
 
 
 def phrase_of_words(some: Collection[Iterable[str]], others: Collection[Iterable[str]]) -> str:
-    """Say what words some sets have and no other has, as `phrase` does; empty where none do."""
+    """Return a phrase that sets some sets of words apart, as `phrase` does; else empty."""
     return _said([_places(words) for words in some], [_places(words) for words in others])
 
 
@@ -91,18 +91,18 @@ def _said(some: list[Facts], others: list[Facts]) -> str:
 
 
 Facts = dict[str, int]
-"""What a call is, in words, and the place of each word in a phrase."""
+"""Words that describe a call, each with its place in a phrase."""
 
 
 def _conditions(some: list[Facts], others: list[Facts]) -> list[str] | None:
-    """Return the fewest conditions that hold for all of some calls and for none of the others."""
+    """Return at most `MOST` conditions: each of `some` meets one, none of `others` any; or None."""
     _add_sizes(some, others)
     places = {fact: place for facts in some for fact, place in facts.items()}
     single = sorted(places, key=lambda fact: places[fact])
     pure: list[tuple[str, ...]] = [
         (fact,) for fact in single if not any(fact in facts for facts in others)
     ]
-    # Of one call alone, any two words would do.
+    # Only pairs of several calls count: for a single call, any two words would do.
     pairs = [
         pair
         for pair in combinations(single, 2)
@@ -114,7 +114,7 @@ def _conditions(some: list[Facts], others: list[Facts]) -> list[str] | None:
     chosen: list[tuple[str, ...]] = []
     left = some
     while left and pure and len(chosen) < MOST:
-        # The plainest of the best: single words stand before pairs.
+        # `max` takes the first of the best, and single words stand before pairs.
         best = max(pure, key=lambda words: sum(facts.keys() >= {*words} for facts in left))
         chosen.append(best)
         still = [facts for facts in left if not facts.keys() >= {*best}]
@@ -125,7 +125,7 @@ def _conditions(some: list[Facts], others: list[Facts]) -> list[str] | None:
 
 
 def _add_sizes(some: list[Facts], others: list[Facts]) -> None:
-    """Add along which axes calls are larger than every other call, and take the sizes away."""
+    """Replace the sizes of calls by words for the axes along which they exceed all other calls."""
     ours, theirs = _sizes_taken(some), _sizes_taken(others)
     for axis in AXES:
         most = max((sizes[axis] for sizes in theirs), default=0)
@@ -140,7 +140,7 @@ def _sizes_taken(calls: list[Facts]) -> list[dict[str, int]]:
 
 
 def _facts(case: CaseLine) -> Facts:
-    """Name what a call is, the plainest first; with its sizes by axis."""
+    """Return the words that describe a call, the plainest first, and its sizes by axis."""
     words = {word: place for place, word in enumerate(dict.fromkeys(_named(case)))}
     return words | sizes_of(case)
 
@@ -164,7 +164,7 @@ def _named(case: CaseLine) -> Iterator[str]:
 
 
 def special(case: CaseLine) -> Iterator[str]:
-    """Name what values a case has that most have not."""
+    """Yield words for unusual values in a case: NaN or infinity, and empty bags."""
     inputs = inputs_of(case)
     if any(_has_specials(source.get("values")) for source in inputs.values()):
         yield "NaN or infinity"
@@ -221,6 +221,6 @@ def options_of(case: CaseLine) -> Mapping[str, Any]:
 
 def _shape(case: CaseLine, name: str) -> Sequence[int] | None:
     shape = inputs_of(case).get(name, {}).get("shape")
-    # Records may come from elsewhere: what is no shape tells no size.
+    # Records may come from strangers: an invalid shape is ignored.
     plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
     return shape if plain else None

@@ -1,7 +1,8 @@
-"""What the cases of a feature use besides, and what comes of them: who needs what is hit by what.
+"""Contexts: what the cases of a feature use, and a letter for the outcome in each context.
 
 A context is a set of words, such as `mode mean` and `padding_idx`, that some cases of a feature
-share. Data on compatibility has, for each backend and feature, one letter a context.
+share. For each backend and feature, data on compatibility has one letter per context, so that
+advice can count only the contexts that concern a user's needs.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ _OPTIONS = (
     *("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     "include_last_offset",
 )
-# Words tell apart what a feature may be about: ways to train, or the forms of one gradient, are
-# alike to a user, and share a word.
+# Observations that are alike to a user share a word: the ways to train, or those of one gradient.
 _OBSERVED: Mapping[str, str] = {
     "grad_weight": "gradients",
     "grad_weight_is_sparse": "the form of gradients",
@@ -52,7 +52,7 @@ _LETTERS = {"passed": PASSED, "absent": ABSENT, "missing": UNKNOWN}
 
 
 def words_of(case: CaseLine, features: Iterable[Feature]) -> Words:
-    """Name what a case uses; `features` are all, whose sizes are words too."""
+    """Return words for what a case uses; `features` are all features, for the words of sizes."""
     sizes = sizes_of(case)
     large = (
         size_word(feature)
@@ -63,7 +63,7 @@ def words_of(case: CaseLine, features: Iterable[Feature]) -> Words:
 
 
 def size_word(feature: Feature) -> str:
-    """Name the sizes that a feature is about, as `more than 1,024 bags`."""
+    """Return the word for the sizes that a feature is about, as `more than 1,024 bags`."""
     beyond = feature.beyond
     return f"more than {beyond.size:,} {beyond.axis}" if beyond else ""
 
@@ -73,7 +73,7 @@ def _words(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
     operation = str(case.call.get("operation", ""))
     for name, noun, known in (("weight", "tables", TABLES), ("indices", "indices", INDICES)):
         word = f"{inputs.get(name, {}).get('dtype')} {noun}"
-        # A case may use a dtype that is not legal, to be refused: no feature is about that one.
+        # A case that must be refused may use an illegal dtype, which no feature is about.
         if word in known:
             yield word
     lookups, bags, one_hot = OPERATIONS
@@ -105,7 +105,7 @@ def _form(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
     if inputs.get("indices", {}).get("shape") == []:
         yield "a single index"
     yield from (f"no {axis}" for axis, size in sizes.items() if size == 0)
-    # Libraries differ in what becomes of the positions behind the last offset.
+    # Libraries treat the positions behind the last offset differently.
     if _ends_early(inputs, options, sizes):
         yield "a last offset before the end"
     if any("layout" in each for each in inputs.values()):
@@ -139,7 +139,7 @@ def letters(
     without: Iterable[str],
     instead: str,
 ) -> str:
-    """Return one letter for each context of a feature, by the findings of its cases.
+    """Return one letter for each context of a feature, from the findings of its cases.
 
     `without` are the cases that have no result, `instead` a spelling that conforms.
     """
@@ -149,7 +149,7 @@ def letters(
         if how is None:
             letter = _LETTERS[group_of(finding)]
         else:
-            # In capitals only where the spelling that the feature names is this case's own.
+            # A capital only if the spelling that the feature names is also that of this case.
             deviation = finding.result.deviation if finding.result else None
             conforms = bool(instead and deviation and deviation.conforms_as == instead)
             letter = FAILED[str(how)].upper() if conforms else FAILED[str(how)]
@@ -160,7 +160,7 @@ def letters(
 
 
 def _worst(seen: set[str]) -> str:
-    """Return the letter of several cases: the worst failure, else what is not known."""
+    """Return one letter for several cases: the worst failure, else unknown if any is."""
     failures = [letter for letter in seen if letter.lower() in FAILED.values()]
     if failures:
         worst = min(map(str.lower, failures), key=[*FAILED.values()].index)
@@ -168,6 +168,6 @@ def _worst(seen: set[str]) -> str:
         return worst.upper() if all(map(str.isupper, failures)) else worst
     if UNKNOWN in seen:
         return UNKNOWN
-    if not seen:  # No bound was narrow enough to judge, or the backend was not to be asked.
+    if not seen:  # Bounds were too wide to judge the answers, or no case is for this backend.
         return UNDECIDED
     return PARTLY if len(seen) > 1 else seen.pop()

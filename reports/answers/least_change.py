@@ -21,7 +21,7 @@ from embcheck.reports.answers.letters import (
 from embcheck.reports.compat import Compat
 
 MOST = 2
-"""Steps at once that are looked for; where more are needed, all blockers are given up."""
+"""The most steps that are tried together; if more are needed, all blockers are given up."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NeedChange:
 
 
 class Changes:
-    """Finds the fewest steps after which nothing blocks a backend."""
+    """A search for the fewest steps after which nothing blocks a backend."""
 
     def __init__(self, data: Compat, needs: Needs) -> None:
         self._data = data
@@ -47,7 +47,7 @@ class Changes:
         self._concern = lru_cache(maxsize=4096)(lambda changed: Concern(data, changed))
 
     def least(self, advice: Advice) -> tuple[NeedChange, ...]:
-        """Return the steps for a blocked backend; none where nothing of the needs would be left."""
+        """Return the steps that unblock a backend; none if no need would be left."""
         steps = [*self._steps(advice)]
         for count in range(1, min(MOST, len(advice.blockers)) + 1):
             for chosen in combinations(steps, count):
@@ -57,15 +57,15 @@ class Changes:
         return tuple(every) if self._unblocks(advice.backend, every) else ()
 
     def _steps(self, advice: Advice) -> Iterator[NeedChange]:
-        """Yield what may be tried, what costs the least first."""
+        """Yield the steps to try, the cheapest first."""
         needs = self._needs
         yield from (
             NeedChange("spell", remark.feature, remark.by)
             for remark in advice.blockers
             if remark.by
         )
-        # To convert indices changes no answer; another dtype of tables changes all of them, and
-        # comes last, even after doing without a feature.
+        # Converting indices changes no value. Another dtype of tables changes all of them, so it
+        # comes last, even after giving up a feature.
         yield from (
             NeedChange("indices", name) for name in INDEX_DTYPES if needs.indices != (name,)
         )
@@ -102,9 +102,9 @@ class Changes:
         return replace(needs, features=tuple(name for name in needs.features if name not in gone))
 
     def _is_shown(self, backend: str, feature: str, dtypes: Sequence[NeedChange]) -> bool:
-        """Whether what failed passes with other dtypes, in calls that are the same but for these.
+        """Whether a blocked feature is known to pass with other dtypes, in otherwise equal calls.
 
-        That no such call was made is no reason to advise it.
+        Dtypes without such calls are not advised.
         """
         if not dtypes or not self._own.is_blocked(backend, feature):
             return True
@@ -113,7 +113,7 @@ class Changes:
         told = dict(zip(contexts, letters, strict=False))
         for place in self._own.places(feature) if told else ():
             words = contexts[place]
-            # What passes as it is need not be shown again.
+            # A context that passes already needs no proof.
             if told[words] in (PASSED, UNDECIDED):
                 continue
             for step in dtypes:

@@ -1,6 +1,6 @@
-"""What came of the cases of a feature: one letter for each context, and the words of contexts.
+"""The letters for outcomes of a feature's cases, one for each context; the words of contexts.
 
-See `reports/answers/contexts.py` for what a context is. This module imports nothing of the suite's.
+See `reports/answers/contexts.py` for what a context is. This module imports nothing of the suite.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ Words = frozenset[str]
 
 PASSED, PARTLY, ABSENT, UNKNOWN, UNDECIDED = "ypaun"
 FAILED: Mapping[str, str] = {"silently": "s", "dying": "d", "loudly": "l"}
-"""By how it fails, the worst first. A capital letter: the same cases pass by the spelling that the
-feature's `instead` names."""
+"""Letters by how a feature fails, the worst first. A capital letter: the same cases pass with the
+spelling that the feature's `instead` names."""
 FAILURES = frozenset(FAILED.values())
 
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 """The dtypes of tables that are legal."""
 INDEX_DTYPES = ("int32", "int64")
 MARGINAL = 0.1
-"""The share of cases, or contexts, that says nothing of a backend which lacks all others."""
+"""A feature is absent if at most this share of its cases or contexts passes, the rest absent."""
 
 TABLES = tuple(f"{name} tables" for name in DTYPES)
 INDICES = tuple(f"{name} indices" for name in INDEX_DTYPES)
@@ -32,9 +32,9 @@ OPERATIONS = ("lookups", "bags", "one-hot vectors")
 
 
 def packed(text: str) -> str:
-    """Write letters with how often each stands in a row, as `y12s`."""
+    """Compress letters by run lengths, as `y12s`."""
     runs = ((letter, len([*group])) for letter, group in groupby(text))
-    # Contexts in order differ little from one to the next, so that runs of a letter are long.
+    # Contexts are sorted, so neighbours differ little and runs of a letter are long.
     return "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
 
 
@@ -47,6 +47,6 @@ def unpacked(text: str) -> str:
 
 
 def worst_of(seen: Iterable[str]) -> str | None:
-    """Return how the worst of some letters fails; None where none does."""
+    """Return how the worst of some letters fails; None if none does."""
     lower = {letter.lower() for letter in seen}
     return next((how for how, letter in FAILED.items() if letter in lower), None)

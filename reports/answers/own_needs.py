@@ -1,4 +1,4 @@
-"""What a user's own module, or own indices, need of a backend: names of features."""
+"""The features that a user's own module, or own indices, need of a backend."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from embcheck.reports.compat import CompatError
 from embcheck.reports.units import plural
 
 KINDS = ("Embedding", "EmbeddingBag")
-# As `beyond` of the features `sizes.*` in specs/features.yaml, which larger calls need.
+# The limits are `beyond` of the features `sizes.*` in specs/features.yaml.
 SHORT = 32_768
-"""Positions, or rows, up to which a call is like the small ones."""
+"""The number of positions, or rows, up to which a call counts as small."""
 NARROW = 1_024
 FEW_BAGS = 1_024
 COUNTED = 1_000_000
-"""Indices, from the first on, whose repeats are counted: all of a large file would not fit."""
+"""Repeats are counted among this many first indices: a large file's would not fit in memory."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What something needs: features and the dtype of indices, mistakes that should be errors.
+    """What a module, or indices, need: features, a table's dtype, and mistakes to be refused.
 
-    `dtype` is that of its table, None if it has none. `remarks` say what was found.
+    `features` also names the dtype of indices. `dtype` is None without a table. `remarks` say what
+    was found. `refused` are features that turn the mistakes found here into errors.
     """
 
     features: tuple[str, ...]
@@ -40,13 +41,13 @@ class Found:
 
 
 def of_module(text: str, dtype: str | None = None) -> Found:
-    """Return what the modules need that `package.module:name` is, makes, or holds.
+    """Return what the embedding modules need that `package.module:name` is, makes or contains.
 
-    Of tables of several dtypes, those of `dtype` count. Raises CompatError where there is none, its
-    import fails, or several dtypes are left.
+    If tables have several dtypes, only those of `dtype` count. Raises CompatError if there is no
+    table, the import fails, or, without `dtype`, the tables have several dtypes or an unknown one.
     """
     found = _load(text)
-    # What is no module of PyTorch's holds none.
+    # An object that is not a PyTorch module contains no modules.
     modules = found.named_modules() if hasattr(found, "named_modules") else ()
     tables = {name: module for name, module in modules if _kind(module)}
     if not tables:
@@ -76,11 +77,11 @@ def of_module(text: str, dtype: str | None = None) -> Found:
 def of_trace(indices: Path, offsets: Path | None = None, *, in_bags: bool = False) -> Found:
     """Return what indices, and the offsets of their bags, need; both are `.npy` files.
 
-    `in_bags` says that indices of two dimensions are bags, by rows.
+    With `in_bags`, each row of two-dimensional indices is a bag.
 
-    The files are read in place, and may be larger than memory. Raises CompatError for a file that
-    cannot be read, for other dtypes than 32-bit and 64-bit integers, and for other shapes than
-    PyTorch takes.
+    The files are memory-mapped, and may be larger than memory. Raises CompatError for a file that
+    cannot be read, for dtypes other than int32 and int64, and, with offsets, for arrays that are
+    not one-dimensional.
     """
     given = _array(indices)
     dtype = given.dtype.name
@@ -109,7 +110,7 @@ def of_trace(indices: Path, offsets: Path | None = None, *, in_bags: bool = Fals
 
 
 def _counted(given: np.ndarray) -> str:
-    """Say how many indices there are, their range, and how often the most frequent one stands."""
+    """Say how many indices there are, their range, and how often the most frequent one occurs."""
     shape = f" in the shape {' x '.join(map(str, given.shape))}" if given.ndim > 1 else ""
     said = f"{given.size:,} {'index' if given.size == 1 else 'indices'} of {given.dtype}{shape}"
     if not given.size:
@@ -139,7 +140,7 @@ def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[st
     if offsets.dtype != indices.dtype:
         remarks.append(f"offsets of {offsets.dtype} beside such indices are an error; convert one")
     lengths = np.diff(np.append(offsets, indices.size))
-    # The end as the last offset is no bag: the length 0 behind it does not count as empty.
+    # If the last offset is the number of indices, the length 0 behind it is not yet an empty bag.
     is_last = bool(offsets.size and offsets[-1] == indices.size)
     remarks.append(
         f"{path}: {plural(offsets.size, 'bag')}, the longest of {lengths.max(initial=0):,}, "
@@ -152,7 +153,7 @@ def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[st
         remarks.append(
             "the last offset is the number of indices: include_last_offset, or an empty bag"
         )
-        # Both readings are possible, and a backend must have either.
+        # Both readings are possible, so a backend must support both.
         yield from ("bag.last-offset", "bag.empty")
     if offsets.size > FEW_BAGS:
         yield "sizes.many-bags"
@@ -185,7 +186,7 @@ def _of_training(module: Any, prefix: str) -> Iterator[str]:
     if prefix:
         yield f"bag.gradient.{module.mode}"
     else:
-        # A batch names a row twice sooner or later.
+        # Sooner or later, a batch names a row twice.
         yield from ("gradient", "gradient.duplicates")
     if module.padding_idx is not None:
         yield f"{prefix}padding.gradient"
@@ -207,14 +208,14 @@ def _of_max_norm(module: Any, *, is_bag: bool, trains: bool) -> Iterator[str]:
 
 
 def _described(module: Any) -> str:
-    """Name a module's kind, sizes, dtype, and the options that are set."""
+    """Return a module's kind, sizes and dtype, and whether it is frozen, as a text."""
     shape = " x ".join(f"{size:,}" for size in module.weight.shape)
     frozen = "" if module.weight.requires_grad else ", frozen"
     return f"{_kind(module)} of {shape}, {_dtype(module)}{frozen}"
 
 
 def _kind(module: Any) -> str:
-    """Name the class of PyTorch's that a module is of; empty for another."""
+    """Return which of `KINDS` a module is; empty if it is none."""
     # By name, so that this module does not import PyTorch; subclasses count too.
     names = [f"{each.__module__}.{each.__name__}" for each in type(module).__mro__]
     return next((kind for kind in KINDS if f"torch.nn.modules.sparse.{kind}" in names), "")
@@ -228,7 +229,7 @@ def _load(text: str) -> Any:
     name, _, attribute = text.partition(":")
     if not name or not attribute:
         raise CompatError(f"'{text}' names no object; write package.module:name")
-    # As `python -m` does: the module that is named lies where the command is called.
+    # As `python -m` does: the module may be in the current folder.
     sys.path.insert(0, str(Path.cwd()))
     try:
         thing: Any = import_module(name)
@@ -249,7 +250,7 @@ def _array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise CompatError(f"{path}: {error}; give a .npy file of numbers") from None
     if not isinstance(found, np.ndarray):
-        # What `np.load` makes of an `.npz` file keeps it open.
+        # For an `.npz` file, `np.load` returns an object that keeps the file open.
         found.close()
         raise CompatError(f"{path}: holds several arrays; give a .npy file")
     if found.dtype.name not in INDEX_DTYPES or not found.dtype.isnative:

@@ -14,9 +14,9 @@ SUFFIX = "-recipe"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe by the name that `embcheck recipe` knows; its backend, and what that means.
+    """A recipe by its name in `embcheck recipe`, its backend, and how that fits the needs.
 
-    `backend` and `fit` are None where nothing is known of such a backend.
+    `backend` and `fit` are None if there is no data on the recipe's backend.
     """
 
     name: str
@@ -29,10 +29,10 @@ def recipe_of(
 ) -> Recipe | None:
     """Return the recipe for a backend's library; None for a recipe itself, or if there is none.
 
-    `names` are those that `embcheck recipe` knows, `backends` those of which something is known.
+    `names` are those that `embcheck recipe` knows, `backends` those that there is data on.
     """
     base = BUILT_ON.get(library, library)
-    # By the beginning, since `onnx` is the name of the recipe for `onnxruntime`.
+    # Compared by the beginning, since `onnx` is the name of the recipe for `onnxruntime`.
     name = next((name for name in names if base.startswith(name)), None)
     if name is None or backend.endswith(SUFFIX):
         return None

@@ -33,9 +33,9 @@ ARGUMENTS = {
     "offsets": "offsets",
     "last-offset": "include_last_offset",
 }
-"""What a function has to take for a feature, by a word of the feature's name.
+"""The argument that a function must have for a feature, by a word of the feature's name.
 
-An argument may be said in another way where a recipe makes graphs: `is_weighted`, `has_offsets`.
+Recipes that build graphs may have another argument instead: `is_weighted`, `has_offsets`.
 """
 _SAID = {"per_sample_weights": "is_weighted", "offsets": "has_offsets"}
 
@@ -61,7 +61,7 @@ class _Part:
 
 @lru_cache
 def _texts() -> Mapping[str, str]:
-    """Return the text of each file by what follows `with_` in its name."""
+    """Return the text of each recipe file, by the part of its name after `with_`."""
     found = {}
     for entry in files("embcheck.backends.recipes").iterdir():
         if entry.name.startswith("with_") and entry.name.endswith(".py"):
@@ -118,7 +118,7 @@ def _part_of(texts: list[str], library: str, feature: str) -> str:
 
 
 def _parts(text: str) -> Iterator[_Part]:
-    """Yield a file's statements; what it imports from the recipe's first file stands before it."""
+    """Yield a file's statements without relative imports: the texts of files are joined."""
     lines, end = text.splitlines(keepends=True), 0
     for node in ast.parse(text).body:
         begin, end = end, node.end_lineno or node.lineno
@@ -142,12 +142,13 @@ def _read(node: ast.stmt, text: str) -> _Part:
 
 
 def _reached(parts: list[_Part], roots: set[str]) -> set[str]:
-    """Return all names that some names need, and what is done with these at the top."""
+    """Return all names that some names need, also in statements that define nothing."""
     reached: set[str] = set()
     while roots - reached:
         reached |= roots
         for part in parts:
-            # What defines nothing, `take_rows.defvjp(...)`, is needed by what it begins with.
+            # A statement that defines nothing, as `take_rows.defvjp(...)`, is needed by the name
+            # that it begins with.
             if part.defines & reached or (not part.defines and _subject(part.node) in reached):
                 roots = roots | part.mentions
         roots = roots & {name for part in parts for name in part.defines}
@@ -164,7 +165,7 @@ def _subject(node: ast.stmt) -> str | None:
 
 
 def _kept(parts: list[_Part], reached: set[str]) -> Iterator[str]:
-    """Yield what is reached: all imports once, and definitions."""
+    """Yield the texts of what is reached: each import once, then the other parts."""
     kept = [
         part
         for part in parts

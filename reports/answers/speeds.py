@@ -1,4 +1,4 @@
-"""How fast backends are on one workload, by a record of timings; what cannot be told apart ties."""
+"""How fast backends are on one workload, from a record; those that cannot be told apart tie."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ OWN = "OWN"
 class Speed:
     """A backend's time on a workload, as a ratio to the reference's, with its 95 % interval.
 
-    `place` is 1 for the fastest. Backends whose intervals overlap, or of which one is the reference
-    and the verdict is SAME, have the same place. `verdict` compares with the reference.
+    `place` is 1 plus the number of backends that are certainly faster: their interval lies below
+    this one or, in a comparison with the reference, the verdict says so. `verdict` compares with
+    the reference.
     """
 
     backend: str
@@ -34,7 +35,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Speeds:
-    """Speeds on one workload, the fastest first; `others` are the workloads besides.
+    """Speeds on one workload, the fastest first; `others` are the record's other workloads.
 
     `circumstances` are the cache state and the number of threads.
     """
@@ -51,10 +52,10 @@ class Speeds:
 
 
 def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds | None:
-    """Return the speeds on a workload, that of a user's own table if none is named; else the first.
+    """Return the speeds on a workload; without a name, on a user's own table, else on the first.
 
-    Returns None where nothing is timed and none is named. Raises CompatError for a workload that
-    is not in the record.
+    Returns None if nothing was timed and no workload is named. Raises CompatError for a workload
+    that is not in the record.
     """
     lines = [line for line in measurements if line.role in ("reference", "candidate")]
     names = [*dict.fromkeys(line.workload for line in lines)]
@@ -66,8 +67,8 @@ def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds 
         raise CompatError(f"no timings of '{chosen}'; {did_you_mean(chosen, names, known)}")
     lines = [line for line in lines if line.workload == chosen]
     cell = circumstances(lines[0])
-    # Ratios in another cache state, or with more threads, are of another race: the first cell
-    # counts.
+    # Ratios of cells with another cache state or number of threads are not comparable: only the
+    # first cell counts.
     rows = [line for line in lines if circumstances(line) == cell]
     reference = next((line.backend for line in rows if line.role == "reference"), "")
     found = sorted(
@@ -79,7 +80,7 @@ def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds 
 
 
 def _speed(line: Measurement) -> Speed | None:
-    """Return the speed of a timing; None for what was not timed."""
+    """Return the speed of a timing; None if it lacks a ratio."""
     if line.role == "reference":
         # A record has no ratio of the reference to itself.
         return Speed(line.backend, 1.0, 1.0, 1.0, "", finite(line.ns_per_lookup))
@@ -90,7 +91,7 @@ def _speed(line: Measurement) -> Speed | None:
 
 
 def _placed(found: Sequence[Speed], reference: str) -> Iterable[Speed]:
-    """Give each speed its place: one more than are faster beyond doubt."""
+    """Give each speed its place: 1 plus the number of those that are certainly faster."""
     for speed in found:
         faster = sum(_is_faster(other, speed, reference) for other in found)
         yield replace(speed, place=faster + 1)

@@ -1,4 +1,4 @@
-"""What a backend supports: features, decided by the results of their cases and by nothing else."""
+"""Which features a backend supports, decided only by the results of their cases."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ class Decision:
     """Whether a backend has a feature, and what decided it.
 
     `says` is a phrase that names how it fails, and with what. `example` is the case that shows it
-    best; `reason`, `link` and `instead`, a spelling that conforms, are those of the known deviation
-    there. The counts are of cases.
-    Where a feature is supported partly, `dtypes` decides it for tables of each dtype alone. It is
-    decided without the cases that fail for a need of other features; `apart` names such needs.
+    best. `reason`, `link` and `instead` (a spelling that conforms) are those of that case's known
+    deviation. The counts are of cases. If a feature is supported partly, `dtypes` has a decision
+    for tables of each dtype. Cases that fail because of a need that other features are about do
+    not count; `apart` names such needs.
     """
 
     support: Support
@@ -144,7 +144,7 @@ def scored(cases: Iterable[Case]) -> list[Case]:
 def _decided(
     findings: list[MergedResult], without: int, weak: _Weak, about: frozenset[str] = frozenset()
 ) -> Decision:
-    """Decide a feature, and where it is supported partly, for tables of each dtype.
+    """Decide a feature and, if it is supported partly, also for tables of each dtype.
 
     `about` are the words for what the feature is about.
     """
@@ -172,7 +172,7 @@ class _Weak:
 def _weak(findings: Iterable[MergedResult]) -> _Weak:
     groups: dict[str, Counter[str]] = {}
     for finding in findings:
-        # That a mistake is not refused says nothing of the options beside it.
+        # A mistake that is not refused says nothing about the options beside it.
         if finding.group == "answers":
             for need in needs_of(finding.case):
                 groups.setdefault(need, Counter())[group_of(finding)] += 1
@@ -185,9 +185,9 @@ def _weak(findings: Iterable[MergedResult]) -> _Weak:
 
 
 def _is_used(findings: list[MergedResult], about: frozenset[str]) -> bool:
-    """Whether a case passed that uses what the feature is about, where any case uses it.
+    """Whether a case passed that uses what the feature is about; True if no case uses it.
 
-    What passes without it is only a control: dense gradients say nothing of sparse ones.
+    A case that passes without it is only a control: dense gradients say nothing about sparse ones.
     """
     using = [finding for finding in findings if needs_of(finding.case) & about]
     return not using or any(group_of(finding) == "passed" for finding in using)
@@ -196,10 +196,10 @@ def _is_used(findings: list[MergedResult], about: frozenset[str]) -> bool:
 def _own(
     findings: list[MergedResult], weak: _Weak, about: frozenset[str]
 ) -> tuple[list[MergedResult], tuple[str, ...]]:
-    """Leave out what fails, or is absent, for a need that most cases of the feature have not.
+    """Leave out cases that fail, or are absent, because of a need that most of the cases lack.
 
-    Another feature, which is about that need, says so; what this one is `about` is never left out.
-    Returns the rest, and the options with which something fails.
+    Another feature is about that need; what this one is `about` is no reason to leave a case out.
+    Returns the findings that are left, and the options that made cases fail.
     """
     common = Counter(need for finding in findings for need in needs_of(finding.case))
     rare = {need for need in common if common[need] <= len(findings) / 2} - about
@@ -214,7 +214,7 @@ def _own(
         if not failing.get(finding.case.case)
         and not (group_of(finding) == "absent" and needs_of(finding.case) & rare & weak.absent)
     ]
-    # Where nothing would be left, all of it decides after all.
+    # If nothing would be left, all findings decide after all.
     apart = {option for options in failing.values() for option in options}
     return (own, tuple(sorted(apart))) if own else (findings, ())
 
@@ -243,7 +243,7 @@ def by_feature_of(
         if finding.group == "none" or finding.mark is Mark.NOT_RUN:
             continue
         seen.add(finding.case.case)
-        # An answer that no bound was narrow enough to judge decides nothing, but is no gap either.
+        # An answer whose bound is too wide to judge it decides nothing, but is not missing either.
         if finding.mark is not Mark.OBSERVED:
             for name in deciding[finding.case.case]:
                 findings.setdefault(name, []).append(finding)
@@ -259,13 +259,13 @@ def by_feature_of(
 def _deciding(
     merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
 ) -> dict[str, list[str]]:
-    """Return the features that each case decides, those of the suite without sizes."""
+    """Return the features that each case decides; features of sizes only for cases that ran."""
     owner = _owners(features)
     decided = {
         case.id: [*dict.fromkeys(owner[c.id] for c in case.clauses if c.id in owner)]
         for case in planned
     }
-    # What was run wins: its record tells the sizes too.
+    # For cases that were run, the record tells the sizes too.
     return decided | deciding_of(merged.cases, features)
 
 
@@ -296,9 +296,9 @@ def is_asked(case: Case, info: Mapping[str, Any]) -> bool:
 
 
 def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
-    """Decide one feature by the findings of the cases that decide it.
+    """Decide one feature from the findings of the cases that decide it.
 
-    So many cases that decide it are `without` a result.
+    `without` is the number of such cases that have no result.
     """
     groups: dict[str, list[MergedResult]] = {
         name: [] for name in ("passed", "failed", "absent", "missing")
@@ -308,7 +308,7 @@ def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
     passed, failed, absent = groups["passed"], groups["failed"], groups["absent"]
     counts: dict[str, Any] = {name: len(group) for name, group in groups.items()}
     counts["missing"] += without
-    # A failure decides, whatever else is missing: more results would not make it good.
+    # A failure decides even if results are missing: more results could not undo it.
     if failed:
         worst = min(failed, key=_severity)
         deviation = worst.result.deviation if worst.result else None
@@ -329,7 +329,8 @@ def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
         return Decision(Support.ABSENT, **counts)
     if not absent:
         return Decision(Support.YES, **counts)
-    # Most features have cases in which their option is not used: that these pass is no support.
+    # Most features have a few cases that do not use their option: if only these pass, the feature
+    # is not supported.
     rest = len(passed) <= MARGINAL * (len(passed) + len(absent))
     support = Support.ABSENT if rest else Support.PARTLY
     return Decision(support, says=_absent(absent, passed), **counts)
@@ -343,8 +344,8 @@ def _is_beyond(case: CaseLine, size: Beyond) -> bool:
 def group_of(finding: MergedResult) -> str:
     """Put a finding in one of four groups: `passed`, `failed`, `absent` or `missing`.
 
-    What an earlier stage refused is absent, for the library was not asked. What is known to depart
-    by chance fails, also if it did not this time.
+    A refusal by an earlier stage is `absent`, because the library was not called. A case that is
+    known to depart by chance is `failed`, even if it did not depart this time.
     """
     if how_of(finding) is not None:
         return "failed"
@@ -382,7 +383,7 @@ def _says(
     for kind, _ in kinds[:2]:
         of_kind = [finding for finding in failed if _kind(finding) == kind]
         verb = _VERBS.get(kind, kind)
-        # Told apart from all others, or two kinds of failure would have the same condition.
+        # Compared with all others: two kinds of failure must not have the same condition.
         others = [*passed, *(finding for finding in failed if _kind(finding) != kind)]
         said.append(f"{verb} {_with(of_kind, others)}" if others else verb)
     if len(kinds) > 2:

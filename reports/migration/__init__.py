@@ -1,1 +1,1 @@
-"""What changes for who moves from one backend to another."""
+"""What changes for a user who moves from one backend to another."""

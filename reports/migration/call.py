@@ -1,4 +1,4 @@
-"""What backends made of a user's own call, in sentences and tables."""
+"""The answers and times of a user's own call on backends, as sentences and tables."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _ERRORS = ("largest", "rel. rms", "cosine", "ulp")
 SAME_BITS = "equal"
 ALMOST = 0.999999
 READABLE = 1e4
-"""Units in the last place, from which they say no more than that an answer is wrong."""
+"""Errors of at least this many units in the last place only say that an answer is wrong."""
 
 
 def in_short(own: OwnCall, old: str, names: Sequence[str]) -> Iterator[VerdictSentence]:
-    """Answer for each backend whether the call may move there, and what it takes."""
+    """Say for each backend whether the call can move there, and how long it takes."""
     for name in names:
         yield _verdict(own, name)
         recipe = (own.recipes or {}).get(name)
         if recipe:
             yield _of_recipe(own, name, recipe)
-    # The old backend is the measure of the others; where it is wrong itself, that must be known.
+    # The others are compared with the old backend, so it must be said if that is wrong itself.
     if not all(one.is_right for one in own.answers if one.backend == old):
         yield _verdict(own, old)
 
 
 def answers_grid(own: OwnCall) -> FigureTable:
-    """Tabulate what each backend gave, and how far that is from the exact result."""
+    """Tabulate each backend's answer, and how far that is from the exact result."""
     rows = [(*_who(one), one.word, *_errors(one.error)) for one in own.answers]
     return FigureTable(
         ("backend", "table", "answer", *_ERRORS), tuple(rows), frozenset(range(3, 7))
@@ -49,7 +49,7 @@ def apart_grid(own: OwnCall, old: str) -> FigureTable:
 
 
 def prices_grids(own: OwnCall) -> Iterator[FigureTable]:
-    """Tabulate times and ratios, and below them those of recipes beside what they stand beside."""
+    """Tabulate times and ratios; then the ratios of recipes to the backends that they replace."""
     columns = ("backend", "table", "one call", "ratio", "95 % interval", "verdict")
     rows = [
         (*_who(one), seconds_text(one.seconds), *_ratio(one), _decided(one)) for one in own.prices
@@ -71,7 +71,7 @@ def _verdict(own: OwnCall, name: str) -> VerdictSentence:
 
 
 def _tone(own: OwnCall, name: str) -> str:
-    """A right answer is good news unless it is slower, which the user must weigh."""
+    """Return `good` for right answers, `unknown` if these are slower, else `bad`."""
     answers = [one for one in own.answers if one.backend == name]
     if not answers or not all(one.is_right for one in answers):
         return "bad"
@@ -80,7 +80,7 @@ def _tone(own: OwnCall, name: str) -> str:
 
 
 def _of_recipe(own: OwnCall, name: str, recipe: str) -> VerdictSentence:
-    # Only what is known: a recipe is one more way, of which an uncertain ratio says nothing.
+    # Only certain ratios: a recipe is one more option, and an uncertain ratio says nothing on it.
     faster = "".join(
         f"; {_time(one)}{_in_dtype(own, one)}"
         for one in own.beside
@@ -99,7 +99,7 @@ def _in_dtype(own: OwnCall, one: OwnPrice) -> str:
 
 
 def _answers(own: OwnCall, name: str) -> str:
-    """Say what a backend answers, with tables of each dtype."""
+    """Say what a backend answers, for tables of each dtype."""
     by_word: dict[str, list[str]] = {}
     for one in own.answers:
         if one.backend == name:
@@ -113,7 +113,7 @@ def _answers(own: OwnCall, name: str) -> str:
 
 
 def _times(own: OwnCall, name: str) -> str:
-    """Say how long calls take beside those of the baseline."""
+    """Say how long calls take, compared with the baseline."""
     found = [
         one
         for one in own.prices
@@ -129,7 +129,7 @@ def _time(one: OwnPrice) -> str:
     if one.verdict == "SAME":
         return f"as fast as {base}"
     if one.verdict == "FASTER":
-        # A ratio of times turned over, so its bounds change places.
+        # The ratio is inverted, so its bounds change places.
         between = f"{_digits(1 / high)} to {_digits(1 / low)}"
         return f"{_digits(1 / ratio)} times faster than {base} ({between})"
     if one.verdict == "SLOWER":
@@ -169,7 +169,7 @@ def _errors(found: Distance | None) -> tuple[str, ...]:
 
 
 def _cosine(value: float | None) -> str:
-    """Return six digits; nothing is said to be 1 that is less."""
+    """Return a cosine in six digits; a smaller value is never shown as 1."""
     if value is None:
         return "-"
     return f"{value:.6f}" if value == 1 or value < ALMOST else f">{ALMOST}"

@@ -1,4 +1,4 @@
-"""What changes for a user of one backend who moves to another, grouped by why."""
+"""What changes for a user who moves from one backend to another, grouped by reason."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from embcheck.reports.compat import Compat, Supported
 
 @dataclass(frozen=True)
 class LostFeatures:
-    """Features that are lost for one reason, with what the new backend makes of each.
+    """Features that are lost for one reason, with the new backend's answer for each.
 
-    `reason`, `link` and `instead` are empty where no known deviation explains it.
+    `reason`, `link` and `instead` are empty if no known deviation explains the loss.
     """
 
     features: Mapping[str, Supported]
@@ -23,7 +23,7 @@ class LostFeatures:
 
     @property
     def example(self) -> str:
-        """A case that shows it; empty where nothing fails."""
+        """A case that shows it; empty if nothing fails."""
         return next((found.example for found in self.features.values() if found.example), "")
 
 
@@ -40,7 +40,7 @@ class Migration:
 def migration(data: Compat, old: str, new: str, dtypes: Sequence[str] = ()) -> Migration:
     """Compare two backends, feature by feature; raises CompatError for an unknown one.
 
-    With `dtypes`, for tables of these: what is worse for one of them is lost.
+    With `dtypes`, only tables of these count: a feature that is worse for one of them is lost.
     """
     before, after = data.column(old).features, data.column(new).features
     groups: dict[tuple[str | None, str], dict[str, Supported]] = {}
@@ -58,7 +58,7 @@ def migration(data: Compat, old: str, new: str, dtypes: Sequence[str] = ()) -> M
             # One reason often explains many features: a user reads it once.
             groups.setdefault((now.how, now.reason), {})[name] = now
         else:
-            # What failed silently and is not offered any longer is not worse, but no gain either.
+            # A feature that failed silently and is no longer offered is not worse, but no gain.
             is_gain = now.support != "absent" and _worse(now, was)
             (gained if is_gain else same).append(name)
     lost = [_change(how, features) for (how, _), features in groups.items()]
@@ -72,13 +72,13 @@ def _change(how: str | None, features: Mapping[str, Supported]) -> LostFeatures:
 
 
 def _severity(change: LostFeatures) -> tuple[int, bool]:
-    """Sort by how it fails, and what is not offered at all before what is not in part."""
+    """Return a sort key: by how features fail; those not offered at all before those in part."""
     found = next(iter(change.features.values()))
     return found.severity, found.support == "partly"
 
 
 def _worse(was: Supported, now: Supported) -> bool:
-    """Whether a user is left with less, or with what fails in a worse way."""
+    """Whether a user has less than before, or a failure that is worse."""
     if now.support == "absent":
         return was.support in ("yes", "partly")
     if was.support == "absent":
@@ -87,5 +87,5 @@ def _worse(was: Supported, now: Supported) -> bool:
 
 
 def _badness(found: Supported) -> tuple[int, bool, bool]:
-    """Sort by the way it fails, then by whether all of it fails, or a part is not offered."""
+    """Return a sort key: by how it fails, then whether all of it fails or a part is missing."""
     return -found.severity, found.support == "no", found.support != "yes"

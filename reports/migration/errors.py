@@ -1,4 +1,4 @@
-"""How far an answer is from another one, in units that people compare embeddings by."""
+"""How far an answer is from another one, in the usual measures for embeddings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ml_dtypes import finfo
 class Distance:
     """How far an answer is from the right one.
 
-    `largest` is the largest absolute error. `rms` is the root mean square of the errors over that
-    of the right values. `cosine` is the least cosine similarity of a row to the right row. `ulp` is
-    the largest error in units in the last place of the largest value in its row: one of a value
-    near zero would be a number without meaning. They are None where no row has a value but zeros,
-    and all but `not_finite`, the count of NaN and infinities in the answer, where that is not 0.
+    `largest` is the largest absolute error. `rms` is the root mean square of the errors, divided by
+    that of the right values. `cosine` is the smallest cosine similarity of a row to the right row.
+    `ulp` is the largest error, in units in the last place of the largest value in its row: those of
+    a value near zero would mean nothing. `rms`, `cosine` and `ulp` are None if all right values are
+    zero. `not_finite` counts NaN and infinities in the answer; if there are any, all other fields
+    are None.
     """
 
     largest: float | None
@@ -38,7 +39,7 @@ def distance(got: np.ndarray, wanted: np.ndarray, dtype: np.dtype) -> Distance:
     """
     found, right = (_rows(array) for array in (got, wanted))
     not_finite = int(np.count_nonzero(~np.isfinite(found)))
-    # One NaN would make every figure NaN, and tell nothing of the rest.
+    # One NaN would make every figure NaN, and say nothing about the other values.
     if not_finite or not right.size:
         return Distance(None if right.size else 0.0, not_finite=not_finite)
     error = np.abs(found - right)
@@ -55,7 +56,7 @@ def _rows(array: np.ndarray) -> np.ndarray:
 
 
 def _cosine(found: np.ndarray, right: np.ndarray) -> float | None:
-    """Return the least cosine of two rows; of a row of zeros there is none."""
+    """Return the smallest cosine of a row and its right row; None if all right rows are zero."""
     lengths = [np.linalg.norm(_scaled(rows), axis=1) for rows in (found, right)]
     known = lengths[1] > 0
     if not known.any():

@@ -1,4 +1,4 @@
-"""A user's own call, asked of two backends and of recipes: what they gave, and what it took."""
+"""A user's own call on backends and recipes: their answers and times."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from embcheck.reports.units import plural
 
 @dataclass(frozen=True)
 class OwnAnswer:
-    """What a backend made of the call with a table of a dtype.
+    """A backend's answer to the call, with a table of one dtype.
 
-    `outcome` and `kind` are words of the suite's own, `said` what was said of it. `form` is dtype
-    and shape of an answer. `error` is its distance from the answer in double precision, `apart`
-    that from the answer of the backend that is left.
+    `outcome` and `kind` are words of the suite, `said` is the judge's message. `form` is the dtype
+    and shape of the answer. `error` is its distance from the right answer in double precision,
+    `apart` that from the old backend's answer.
     """
 
     backend: str
@@ -43,7 +43,7 @@ class OwnAnswer:
 
     @property
     def word(self) -> str:
-        """Say in a word or two what came."""
+        """The answer in a word or two."""
         return _KINDS.get(self.kind or "", _OUTCOMES.get(self.outcome, self.outcome))
 
 
@@ -67,10 +67,10 @@ _KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class OwnPrice:
-    """What the call takes on a backend, as a ratio to the time of another, with its interval.
+    """The time of the call on a backend, and its ratio to that on `baseline`, with an interval.
 
-    `seconds` are those of one call; None, as the ratio, where it was not timed, which `said`
-    explains.
+    `seconds` is the time of one call. It and the ratio are None if the call was not timed; `said`
+    explains why.
     """
 
     backend: str
@@ -86,11 +86,12 @@ class OwnPrice:
 
 @dataclass(frozen=True)
 class OwnCall:
-    """A call, what backends made of it and what it took, with the recipes that stand beside them.
+    """A user's own call, with the answers and times of backends and of recipes for them.
 
-    `says` describes it, `features` names what it needs, `guards` what makes its mistakes loud.
-    `recipes` maps backends to the backend that is a recipe for their library, `printed` these to
-    the name by which it is printed. `beside` compares recipes with what they stand beside.
+    `says` describes the call. `features` are those that it needs, `guards` those that turn mistakes
+    in it into errors. `recipes` maps a backend to the backend that is a recipe for its library;
+    `printed` maps that one to its name for `embcheck recipe`. `beside` compares recipes with the
+    backends that they replace.
     """
 
     says: str
@@ -105,7 +106,7 @@ class OwnCall:
     notes: tuple[str, ...] = ()
 
     def answer(self, backend: str, dtype: str) -> OwnAnswer | None:
-        """Return what a backend made of the call."""
+        """Return a backend's answer with a table of a dtype; None if there is none."""
         found = (one for one in self.answers if (one.backend, one.dtype) == (backend, dtype))
         return next(found, None)
 
@@ -125,12 +126,12 @@ def described(call: Call) -> str:
 
 
 def features_of(call: Call) -> tuple[str, ...]:
-    """Name the features that a call needs."""
+    """Return the features that a call needs."""
     return tuple(dict.fromkeys([*_own(call), *_sizes(call)]))
 
 
 def guards_of(call: Call) -> tuple[str, ...]:
-    """Name the features that make mistakes in such a call errors."""
+    """Return the features that turn mistakes in such a call into errors."""
     if not call.operation.is_bag:
         guards = ["lookup.bounds", "lookup.negative", "lookup.bounds.huge"]
         return (*guards, *(["lookup.bounds.options"] if _has_padding(call) else []))
@@ -157,7 +158,7 @@ def _own(call: Call) -> Iterator[str]:
         yield "bag.padding"
     if "per_sample_weights" in call.inputs:
         yield "bag.weights"
-        # A backend may have each of these, and not weights together with one of them.
+        # A backend may have each of these, but not weights together with one of the others.
         if _has_padding(call) or _has_empty(call):
             yield "bag.weights.combined"
     if _has_empty(call):

@@ -1,4 +1,4 @@
-"""What is said of a migration as Markdown, and as a page of its own."""
+"""The report on a migration as Markdown, and as an HTML page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _CODE = ("call", "answer", "instead", "command")
 
 
 def to_markdown(told: Told) -> str:
-    """Return all that is said as Markdown; no text of a backend can become markup."""
+    """Return the report as Markdown; no text of a backend can become markup."""
     return "\n".join(_lines(told)) + "\n"
 
 
 def to_html(told: Told) -> str:
-    """Return all that is said as a page without scripts, in the design of reports."""
+    """Return the report as an HTML page without scripts, in the design of `embcheck report`."""
     return page_of("migration.html", told=told, link=web_link)
 
 
@@ -62,7 +62,7 @@ def _item(item: Item) -> Iterator[str]:
 
 def _part(part: Part) -> Iterator[str]:
     if part.kind in _CODE:
-        # Six spaces make a block of code inside of a list item: what is in it is not escaped.
+        # Six spaces make a code block inside a list item, in which nothing needs escaping.
         yield f"      {clean(part.said)}"
     elif part.kind == "link" and web_link(part.text):
         yield f"  <{part.text}>"

@@ -1,4 +1,4 @@
-"""The pieces of what is said of a migration, without a word on how they look."""
+"""The parts of the report on a migration, without their layout."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Part:
 
     @property
     def said(self) -> str:
-        """The text, with a word before code that stands in place of other code."""
+        """The text; `Instead: ` stands before code that replaces other code."""
         return f"Instead: {self.text}" if self.kind == "instead" else self.text
 
 
 @dataclass(frozen=True)
 class Item:
-    """Lines that stand together, and what explains them."""
+    """Lines that stand together, and the parts that explain them."""
 
     heads: tuple[str, ...]
     parts: tuple[Part, ...] = ()
@@ -31,7 +31,7 @@ class Item:
 
 @dataclass(frozen=True)
 class FigureTable:
-    """A table: names of columns, rows of as many cells; `numbers` are the places of figures."""
+    """A table: names of columns, and rows; `numbers` are the positions of columns of figures."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -58,7 +58,7 @@ class VerdictSentence:
 
 @dataclass(frozen=True)
 class Told:
-    """All that is said: a title, what it is about, the answer in short, and why."""
+    """The whole report: a title, what it is about, the answer in short, and why."""
 
     title: str
     lead: tuple[str, ...]

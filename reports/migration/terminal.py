@@ -1,4 +1,4 @@
-"""Show in a terminal what is said of a migration."""
+"""Show the report on a migration in a terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from embcheck.reports.terminal.console import safe_text
 _TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
 _STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}
 _WHOLE = ("instead", "command")
-"""What is copied from the terminal, and so is never broken over lines."""
+"""Kinds of parts that are copied from the terminal, and so are never wrapped."""
 
 
 def print_told(told: Told, console: Console) -> None:
-    """Print all that is said: the answer in short, then the tables, then the differences."""
+    """Print the report: the answer in short, then the tables, then the differences."""
     console.print(safe_text(told.title, console, "bold"))
     for line in told.lead:
         console.print(safe_text(line, console))

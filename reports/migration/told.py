@@ -1,4 +1,4 @@
-"""What is said of a migration, once for the terminal, for Markdown and for the page."""
+"""Make the report on a migration, once for the terminal, for Markdown and for HTML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MET = "What this call meets"
 
 @dataclass(frozen=True)
 class MigrationTarget:
-    """A backend to move to, and what changes; None where no data is known of it, or of the old."""
+    """A backend to move to, and what changes; without data, `changes` is None and `why` says so."""
 
     name: str
     changes: Migration | None
@@ -34,7 +34,7 @@ class MigrationTarget:
 
 
 def told(data: Compat, old: str, targets: Sequence[MigrationTarget], own: OwnCall | None) -> Told:
-    """Return all that is said, the most important first."""
+    """Return the report, the most important first."""
     several = len(targets) > 1
     title = f"{old} -> {', '.join(target.name for target in targets)}"
     if own is None and not several and targets[0].changes is not None:
@@ -65,14 +65,14 @@ def _own_sections(own: OwnCall, old: str) -> Iterator[Section]:
 
 
 def _is_told(own: OwnCall, price: OwnPrice) -> bool:
-    """Whether the answer says already why there is no price; of the baseline nothing is said."""
+    """Whether a price needs no note: it is the baseline's, or a wrong answer explains its lack."""
     answer = own.answer(price.backend, price.dtype)
     is_right = answer is not None and answer.is_right
     return price.backend == price.baseline or (price.ratio is None and not is_right)
 
 
 def _notes(told: Sequence[OwnAnswer] | Sequence[OwnPrice]) -> Iterator[str]:
-    """Say once what was said of several backends or dtypes."""
+    """Yield each message once, with the backends and dtypes that it is about."""
     names: dict[str, list[str]] = {}
     for one in told:
         if one.said:
@@ -84,7 +84,7 @@ def _notes(told: Sequence[OwnAnswer] | Sequence[OwnPrice]) -> Iterator[str]:
 def _sections(
     data: Compat, old: str, target: MigrationTarget, own: OwnCall | None, *, named: bool
 ) -> list[Section]:
-    """Say what changes by moving to one backend; of one's own call, what it meets comes first."""
+    """Return the sections on one new backend; with a user's call, what it meets comes first."""
     if target.changes is None:
         return [Section(f"{one_line(target.name, 60)}: {target.why}")]
     lead = f"{target.name}: " if named else ""
@@ -100,7 +100,7 @@ def _sections(
             for how in heads
         ]
         return sections + _rest(lead, target.changes)
-    # Anew, for tables of the call's dtypes: `target.changes` are those of all dtypes.
+    # Compared again, for tables of the call's dtypes: `target.changes` is for all dtypes.
     lost = migration(data, old, target.name, own.dtypes).lost
     met, guarded = (_only(lost, names, own.dtypes) for names in (own.features, own.guards))
     sections = [
@@ -136,7 +136,7 @@ def _only(
 def _without(
     changes: Iterable[LostFeatures], shown: Iterable[LostFeatures]
 ) -> dict[str | None, int]:
-    """Count the other features, by how they fail."""
+    """Count the features that are not shown, by how they fail."""
     gone = {name for change in shown for name in change.features}
     counts: dict[str | None, int] = {}
     for change in changes:
@@ -164,7 +164,7 @@ def _counted(data: Compat, target: MigrationTarget, *, named: bool) -> VerdictSe
 
 
 class _Shower:
-    """Shows changes from one backend to another."""
+    """The maker of report items on the changes from one backend to another."""
 
     def __init__(self, data: Compat, old: str, new: str) -> None:
         self._data, self._old, self._new = data, old, new
@@ -172,7 +172,7 @@ class _Shower:
     def item(self, change: LostFeatures, absent_as: str = "") -> Item:
         """Name the features of a change; show an example, the reason and what to write instead.
 
-        `absent_as` is said of those that are not offered, where no head says so.
+        `absent_as` is appended to features that are not offered, if no heading says so.
         """
         absent = [name for name, found in change.features.items() if found.support == "absent"]
         heads = [", ".join(absent) + absent_as] if absent else []
@@ -200,7 +200,7 @@ class _Shower:
         if case.wanted != AS_DOCUMENTED:
             agreed = f", and {old}" if is_right else ""
             yield Part("answer", f"documented{agreed}: {one_line(case.wanted)}")
-        # Where it is right and the documented answer is shown, that line names it.
+        # If the old backend is right and the documented answer is shown, that line names it.
         if before and not (is_right and case.wanted != AS_DOCUMENTED):
             yield Part("answer", f"{old}: {one_line(before)}")
         after = case.answers.get(self._new)
@@ -208,7 +208,7 @@ class _Shower:
             yield Part("answer", f"{one_line(self._new, 60)}: {one_line(after)}")
 
     def _before(self, change: LostFeatures) -> str:
-        """Say what the old backend makes of the example: right answers are left out of the data."""
+        """Return the old backend's answer to the example; the data leaves right answers out."""
         known = self._data.cases[change.example].answers.get(self._old)
         if known:
             return known

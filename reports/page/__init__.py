@@ -1,1 +1,1 @@
-"""The HTML report: its data, from merged runs, and the one file that they become."""
+"""The HTML report: its data, made from merged runs, and the single HTML file."""

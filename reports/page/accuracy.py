@@ -18,13 +18,13 @@ LEFT, RIGHT, TOP, BOTTOM = 70.0, 44.0, 16.0, 52.0
 LANE = 44.0
 """The height of the lane below the axis, for answers without an error."""
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "star")
-"""By workload; more of them repeat."""
+"""One for each workload; with more workloads, shapes repeat."""
 LEAST_DECADES = 2
 
 
 @dataclass(frozen=True)
 class PlottedTiming:
-    """A timing: its place, the number of its shape and of its colour, and what it says."""
+    """A point of the plot: its coordinates, shape and colour number, and the texts about it."""
 
     x: str
     y: str
@@ -65,10 +65,10 @@ class _Timed:
 
 
 def accuracy(measurements: Iterable[Measurement], library: dict[str, str]) -> Accuracy | None:
-    """Place each timing that has an error and a speed; None where fewer than two have.
+    """Return a plot of all timings that have an error and a speed; None if fewer than two do.
 
-    `library` has the library of each backend. The error is the root mean square of the errors over
-    that of the right values.
+    `library` maps each backend to its library. A timing's error is the root mean square of its
+    errors, divided by that of the right values.
     """
     found = [*_timed(measurements)]
     if len(found) < 2:
@@ -123,7 +123,7 @@ def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
         error = finite(gate.relative_rms_error) if gate is not None else None
         if speed is None or error is None:
             continue
-        # On a logarithmic axis, nothing below 0 has a place.
+        # A logarithmic axis has no place for a speed of 0, nor for negative values.
         if speed > 0 and error >= 0:
             yield _Timed(str(line.backend), f"{line.workload}, {circumstances(line)}", speed, error)
 
@@ -131,6 +131,6 @@ def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
 def _scale(values: Sequence[float], start: float, end: float) -> Scale:
     """Return a logarithmic axis of whole powers of ten, of at least two."""
     low = math.floor(math.log10(min(values)))
-    # Fewer decades would spread differences that mean nothing over the whole picture.
+    # With fewer decades, meaningless differences would fill the whole plot.
     high = max(math.ceil(math.log10(max(values))), low + LEAST_DECADES)
     return Scale(10.0**low, 10.0**high, start, end)

@@ -1,6 +1,6 @@
-"""What the page's script answers needs by: the data of `embcheck advise --run`, made compact.
+"""The data from which the page's script gives advice: that of `embcheck advise --run`, compact.
 
-`templates/advice.js` decides by it as `answers/advice.py` does; a test holds the two to each other.
+`templates/advice.js` decides from it as `answers/advice.py` does; a test checks that they agree.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ MISTAKES: Final = "Mistakes that should be errors"
 
 
 def advice_payload(merged: Merged) -> dict[str, Any] | None:
-    """Return plain JSON data; None where the record does not hold what decides any feature."""
+    """Return plain JSON data; None without results, or if every feature lacks some clause."""
     features = shipped_features().features
-    # A run of a user's own specs alone says nothing of features.
+    # A run of only a user's own specs says nothing about features.
     known = {*merged.clauses}
     is_decided = any(
         feature.clauses and known.issuperset(feature.clauses) for feature in features.values()
@@ -58,7 +58,7 @@ def advice_payload(merged: Merged) -> dict[str, Any] | None:
 def payload_of(
     data: Compat, features: Mapping[str, Feature], timed: Speeds | None
 ) -> dict[str, Any]:
-    """Return what decides, as plain JSON data: words and backends by number, contexts as bits."""
+    """Return the data as plain JSON: words and backends by their numbers, contexts as bits."""
     kinds = (*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS)
     words = sorted({*data.words, *data.uses, *kinds})
     place = {word: number for number, word in enumerate(words)}
@@ -100,7 +100,7 @@ def payload_of(
 
 
 def group_of(feature: Feature) -> str:
-    """Return the title under which a feature stands: what is to be refused stands by itself."""
+    """Return the title that a feature stands under; mistakes to be refused have their own."""
     clauses = shipped_clauses()
     levels = {clauses[name].level for name in feature.clauses}
     # Without `get`: a feature with a new first word must be given a title.
@@ -115,10 +115,10 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
     cells = []
     for feature in data.features:
         found = data.supports(name, feature)
-        # Tables of a dtype decide by themselves only where no context is told.
+        # Answers for each dtype are used only if there are no letters for contexts.
         dtypes = {} if found.contexts else {key: _said(part) for key, part in found.dtypes.items()}
         cell = [_said(found), found.contexts, found.instead, found.example, dtypes]
-        # The data has one cell for each feature and backend, most of them `yes` and nothing more.
+        # There is one cell for each feature and backend, and most are just `yes`.
         while len(cell) > 1 and not cell[-1]:
             cell.pop()
         cells.append(cell if len(cell) > 1 else cell[0])

@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True)
 class AtlasReading:
-    """A reading, and the dtypes or modes that have it; empty if all have it."""
+    """A reading, and the dtypes or modes that have it: `variants` is empty if all have it."""
 
     reading: ShownReading
     variants: str
@@ -71,7 +71,7 @@ class Atlas:
         return sum(len(group.rows) for group in self.groups)
 
     def with_room(self) -> Atlas:
-        """Return what a page has room for."""
+        """Return the part of the atlas that a page has room for."""
         # By identity, since rows of two operations may be equal.
         rows = [row for group in self.groups for row in group.rows]
         kept = set(map(id, with_room(rows, len(self.places), lambda _: False)))
@@ -101,7 +101,7 @@ def atlas(merged: Merged) -> Atlas:
 
 
 def _grouped(things: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    """Group things by a key, in the order in which keys come first."""
+    """Group things by a key; groups stand in the order of their first things."""
     groups: dict[str, list[T]] = {}
     for thing in things:
         groups.setdefault(key(thing), []).append(thing)

@@ -1,4 +1,4 @@
-"""The error rates of timings on known differences: as a part of the report, and as Markdown."""
+"""The error rates of timings on known differences, as a part of the report and as Markdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration in a report; `columns` are the heads of the methods' shares."""
+    """The calibration in a report; `columns` are the headings of the methods' shares."""
 
     source: str
     machine: str
@@ -44,7 +44,7 @@ class Calibration:
 
 
 def calibration(document: Document) -> Calibration:
-    """Make the part of a report out of a calibration.json."""
+    """Return the part of a report that shows a calibration.json."""
     data = document.data
     places = _places(data)
     return Calibration(
@@ -82,7 +82,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _places(data: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """List the states and planted differences, the same work first."""
+    """List each state and planted difference, those without a difference first."""
     found = {
         (cell["planted_percent"], cell["state"])
         for method in data["methods"]
@@ -110,7 +110,7 @@ def _share(cell: Mapping[str, Any] | None) -> str:
     if cell is None or not cell["comparisons"]:
         return "-"
     planted = cell["planted_percent"] > 0
-    # The second was made slower: of equal ones, either verdict is wrong.
+    # A planted difference makes the second one slower. Without one, either verdict is wrong.
     found = cell["slower"] if planted else cell["slower"] + cell["faster"]
     wrong = f", {cell['faster']} wrongly" if planted and cell["faster"] else ""
     return f"{found / cell['comparisons']:.1%} of {cell['comparisons']}{wrong}".replace("%", " %")
@@ -118,7 +118,7 @@ def _share(cell: Mapping[str, Any] | None) -> str:
 
 def _target(target: Mapping[str, Any]) -> TargetRow:
     limit = "at most" if target["relation"] == "<=" else "at least"
-    # Of nothing, no share can be told.
+    # Without comparisons there is no share.
     found = "-"
     if target["of"]:
         found = f"{target['count'] / target['of']:.1%} ({target['count']} of {target['of']})"

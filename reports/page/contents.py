@@ -91,7 +91,7 @@ class Page:
     verdict: ReportVerdict
     partial: tuple[str, ...]
     other_torches: tuple[str, ...]
-    """Which backends run another PyTorch than the contract's, a line a version."""
+    """A line for each PyTorch version other than the contract's, with the backends that run it."""
     scores: tuple[BackendScore, ...]
     score_table: ScoreTable
     worst: tuple[tuple[Departure, str], ...]
@@ -124,7 +124,7 @@ class Page:
 
 def build_page(merged: Merged, evidence: Evidence) -> Page:
     """Gather what a report shows."""
-    # Of cases, not of the record's clauses: only a clause with a case can be linked to.
+    # From the cases, not the record's list of clauses: only a clause with a case can be linked to.
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst, stages = departures(merged), Stages(merged)
@@ -191,7 +191,7 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> ReportVerdict:
         why = _why(scores) or ("a part of the suite was left out" if parts else "")
         said = why or "the run is partial, or nothing was scored"
         return ReportVerdict("unknown", f"No departure was found, but not all is known: {said}.")
-    # A backend alone is no "all"; and nothing less than a whole run gets here.
+    # A single backend is not called "all". Partial runs and selections returned above.
     who = "The backend conforms" if len(scores) == 1 else f"All {len(scores)} backends conform"
     return ReportVerdict("good", f"{who} to the contract.")
 
@@ -209,7 +209,7 @@ def _explained(scores: list[BackendScore]) -> str:
 
 def _conforms(score: BackendScore) -> bool:
     doubtful = (Mark.ERRORED, Mark.STALE, Mark.NOT_RUN)
-    # That nothing departs is not enough: what is stale or was not run may hide a departure.
+    # No departures are not enough: a stale or missing result may hide one.
     return score.total.passed > 0 and not any(score.total[mark] for mark in doubtful)
 
 

@@ -52,7 +52,7 @@ class SentenceRow:
 
     @property
     def open(self) -> bool:
-        """Whether it is a gap."""
+        """Whether the sentence needs work: it is a gap, or new, changed or gone."""
         return self.status in _OPEN
 
 
@@ -92,7 +92,7 @@ def clause_links(
 
 
 def coverage(document: Document, clauses: Collection[str]) -> CoveragePage:
-    """Arrange a coverage file; `clauses` are those that the report has cases of."""
+    """Arrange a coverage file for the page; `clauses` are those with cases in the report."""
     data = document.data
     sentences = [(row["object"], _sentence(row, clauses)) for row in data["sentences"]]
     return CoveragePage(
@@ -137,7 +137,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
 
 
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Yield the other gaps, with a title each."""
+    """Yield the other gaps, by kind, with a title for each kind."""
     # Files that an older embcheck wrote lack some of these.
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
     yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))

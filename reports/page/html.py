@@ -44,13 +44,13 @@ SCRIPTS = (
     "plot.js",
 )
 PLAIN_LIMIT = 2**18
-"""Characters of data that a page has as they are; more are packed."""
+"""Data of up to this many characters stands in the page as it is; longer data is compressed."""
 
 NO_EVIDENCE = Evidence()
 
 
 def write_html(runs: Iterable[Run] | Merged, path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
-    """Write a report of the runs; replaces an earlier file only when the new one is complete."""
+    """Write a report of the runs; replace an earlier file only when the new one is complete."""
     write_whole(path, render_html(runs, evidence))
 
 
@@ -62,7 +62,7 @@ def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) 
     """
     environment = _environment()
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
-    # The page's content security policy names the script by this hash, and lets no other run.
+    # The page's content security policy names the script by this hash, and blocks any other.
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     merged = merge(runs)
     plain, packed = _block(Payload(merged, Stages(merged)).build())
@@ -85,13 +85,13 @@ def page_of(template: str, **values: Any) -> str:
 
 
 def _block(data: dict[str, Any] | None) -> tuple[Markup, str]:
-    """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
+    """Return the script's data as JSON, and compressed; one is empty: the first if it is long."""
     if data is None:
         return Markup(""), ""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     if len(text) <= PLAIN_LIMIT:
         return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False), ""
-    # Without a time, so that the same runs give the same bytes.
+    # Without a timestamp, so that the same runs give the same bytes.
     return Markup(""), b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 

@@ -87,7 +87,7 @@ class Mutation:
 
 
 def mutation(document: Document, clauses: Collection[str], cases: Collection[str]) -> Mutation:
-    """Arrange a mutation file; `clauses` and `cases` are those that the report can link to."""
+    """Arrange a mutation file for the page; `clauses` and `cases` are those it can link to."""
     data = document.data
     mutants = [_mutant(row, clauses, cases) for row in data["mutants"]]
     return Mutation(
@@ -138,7 +138,7 @@ def _mutant(row: Mapping[str, Any], clauses: Collection[str], cases: Collection[
 def _generated(data: Mapping[str, Any]) -> GeneratedMutants:
     survivors = tuple(
         Survivor(row["id"], diff_lines(row["diff"]), row["verdict"], row["reason"])
-        # An equivalent mutant behaves as the original: nobody has to look at it.
+        # An equivalent mutant behaves like the original, so it comes last.
         for row in sorted(data["survivors"], key=lambda row: row["verdict"] == "equivalent")
     )
     return GeneratedMutants(data["tool"], data["killed"], data["total"], survivors)

@@ -21,11 +21,11 @@ MESSAGE_LIMIT = 20_000
 """Characters of a message that a report shows."""
 
 CUT_MESSAGE_LIMIT = 200
-"""Characters of it where a backend has had its share."""
+"""Characters of a message that are shown once its backend has used up its share."""
 
 ALL_SHARES = 8 * 2**20
 LEAST_SHARE = 2**18
-"""Characters of messages and values that all backends may have together, and each one at least."""
+"""Characters of messages and values: of all backends together, and of each one at least."""
 
 IN_RECORD = "(results.jsonl has the values)"
 _SECOND = 1000.0
@@ -34,7 +34,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Pool(Generic[T]):
-    """Keeps each value once and returns its number, since tables and messages repeat a lot."""
+    """A pool that keeps each value once, by number: tables and messages repeat a lot."""
 
     def __init__(self) -> None:
         self._numbers: dict[T, int] = {}
@@ -43,7 +43,7 @@ class Pool(Generic[T]):
         return len(self._numbers)
 
     def number(self, thing: T) -> int:
-        """Return the number of a value; adds it if it is new."""
+        """Return the number of a value; add the value if it is new."""
         return self._numbers.setdefault(thing, len(self._numbers))
 
     def things(self) -> list[T]:
@@ -52,13 +52,13 @@ class Pool(Generic[T]):
 
 
 class Payload:
-    """Collects the script's data, with every text cleaned.
+    """The builder of the script's data; it cleans every text.
 
-    Results stand in columns: `counts` has how many each case has, `backend`, `mark`, `detail` and
-    `milliseconds` have a number for each result. Its detail is what it may share with others: the
-    numbers of kind and message, of what was observed, of its deviation (counted from 1, 0 for
-    none), and of its stage; zeros at the end are left out. The first result with a detail has 0 in
-    the column, others the detail's number, counted from 1: a column of zeros packs best.
+    Results are stored in columns. `counts` has the number of results of each case. `backend`,
+    `mark`, `detail` and `milliseconds` have a number for each result. Results may share a detail:
+    the numbers of the kind, the message, the observations, the deviation (counted from 1, 0 for
+    none) and the stage, without zeros at the end. The column `detail` has 0 where a detail occurs
+    for the first time, else its number, counted from 1: a column of zeros compresses best.
     """
 
     def __init__(self, merged: Merged, stages: Stages) -> None:
@@ -71,14 +71,14 @@ class Payload:
         self._deviations: Pool[tuple[tuple[str, str], ...]] = Pool()
         # The empty text is 0, which stands for "none" and is left out at the end of rows.
         self._texts.number("")
-        # So that one backend's long messages do not take the place of all others'.
+        # So that one backend's long messages do not take the room of all others.
         self._share = max(LEAST_SHARE, ALL_SHARES // max(1, len(merged.columns)))
         self._used: Counter[str] = Counter()
 
     def build(self) -> dict[str, Any]:
         """Return plain JSON data."""
         merged = self._merged
-        # Cases and columns first: they fill the pools that are written out behind them.
+        # Cases and columns come first: they fill the pools that are written out below.
         cases = [self._case(case) for case in merged.cases.values()]
         columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}
@@ -178,7 +178,7 @@ class Payload:
         }
 
     def _detail(self, found: MergedResult) -> tuple[Any, ...]:
-        """Return kind, message, observed, deviation, stage; without what is missing at the end."""
+        """Return the numbers of a result's detail, without zeros at the end; see the class."""
         result = found.result
         if result is None:
             return (0, 0)
@@ -197,7 +197,7 @@ class Payload:
         return tuple(row)
 
     def _message(self, found: MergedResult) -> int:
-        """Return the number of a message; one backend's flood is not to drown the page."""
+        """Return the number of a message; cut it short if its backend has used up its share."""
         limit = MESSAGE_LIMIT if self._has_room(found.backend) else CUT_MESSAGE_LIMIT
         message = clean(found.message[:limit])
         if len(found.message) > limit:
@@ -216,7 +216,7 @@ class Payload:
         return self._used[backend] < self._share
 
     def _counted(self, pool: Pool[T], thing: T, size: int, backend: str) -> int:
-        """Return the number of a thing in its pool; what is new counts for its backend's share."""
+        """Return a thing's number in its pool; a new thing counts towards its backend's share."""
         known = len(pool)
         number = pool.number(thing)
         if number == known:
@@ -228,7 +228,7 @@ class Payload:
 
 
 def _milliseconds(result: ResultLine | None) -> float | None:
-    """Return the time of a result with the digits that are shown: three, or hundredths of 1 s."""
+    """Return a result's milliseconds, rounded as shown: to three digits, from 1 s on to 10 ms."""
     seconds = finite(result.seconds) if result is not None else None
     if seconds is None:
         return None

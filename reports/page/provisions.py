@@ -1,4 +1,4 @@
-"""How backends provide operations: by the library's own, or composed by the adapter of others."""
+"""How backends provide operations: the library's own, or composed by the adapter from others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOUNS: Final = {"embedding": "lookups", "embedding_bag": "bags", "one_hot": "on
 
 
 def operations_of(entry: BackendEntry) -> dict[str, str]:
-    """Return how a backend provides each operation, as its header tells."""
+    """Return how a backend provides each operation, as the run's header states."""
     told: Any = entry.latest.get("operations")
     if not isinstance(told, Mapping):
         return {}

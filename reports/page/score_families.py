@@ -42,7 +42,7 @@ WHOSE: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Counted:
-    """The departures of some backends by how they fail, whose they are, and all other marks."""
+    """Counts for some backends: departures by how they fail and by category, and other marks."""
 
     failures: tuple[int, ...]
     whose: tuple[int, ...]
@@ -108,9 +108,9 @@ def score_families(scores: Sequence[BackendScore], library: Callable[[str], str]
 
 
 def whose_of(score: BackendScore) -> Counter[str]:
-    """Count a backend's departures by the category of the known deviation; "" where none is."""
+    """Count a backend's departures by the category of the known deviation; "" without one."""
     known = Counter({str(name): score.categories.get(str(name), 0) for name in Category})
-    # Adding counters drops what is 0.
+    # Adding counters drops counts of 0.
     return known + Counter({"": score.total.departures - known.total()})
 
 

@@ -1,4 +1,4 @@
-"""Gather what a site shows, one record after another: of each, only what is shown is kept."""
+"""Gather what a site shows, record by record; of each record, only what is shown is kept."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.untrusted import one_line
 
 _TOLD_APART = ("id", "library", "version", "import_seconds", "unavailable")
-"""What a description has that is told elsewhere, or differs from run to run."""
+"""Keys of a description that are shown elsewhere, or that differ from run to run."""
 
 
 class Gathering:
-    """Takes in records, the oldest first."""
+    """The data of a site; records are added one by one, the oldest first."""
 
     def __init__(self) -> None:
         self._features = shipped_features()
@@ -38,7 +38,7 @@ class Gathering:
         self._records: list[Listed] = []
 
     def add(self, record: SiteRecord) -> None:
-        """Take in a record."""
+        """Add a record."""
         merged = record.merged
         new, wholly = compat_of(merged), asked_wholly(merged)
         points = self._points_of(record, new, wholly)
@@ -77,8 +77,8 @@ class Gathering:
         merged = record.merged
         scores = {score.backend: score for score in score_table(merged)}
         cases = self._cases_of(merged)
-        # The installed suite may have cases that an older run was never asked: by these its
-        # features would be unknown, so an older run is decided by its own cases.
+        # The installed suite may have cases that an older run did not have. They would make its
+        # features unknown, so an older run is decided by its own cases.
         is_other = any(new.backends[name].suite != new.suite for name in wholly)
         own = decide(merged, self._features.features, (), self._features.uses) if is_other else {}
         found = {}
@@ -99,7 +99,7 @@ class Gathering:
         told = {name: f"{name} {_fingerprint(case)}" for name, case in merged.cases.items()}
         named: dict[str, dict[str, list[str]]] = {}
         for finding in merged.findings:
-            # Observed cases decide nothing, so that a change of one is no other question.
+            # Observed cases decide nothing, so a change of one does not change the question.
             if finding.group != "none":
                 by_feature = named.setdefault(finding.backend, {})
                 for feature in deciding[finding.case.case]:
@@ -111,7 +111,7 @@ class Gathering:
 
 
 def _fingerprint(case: CaseLine) -> str:
-    """Return a digest of all that a case is judged by; older records have what they show of it."""
+    """Return a digest of all that a case is judged by; in older records, of what they show."""
     if case.fingerprint:
         return case.fingerprint
     shown = (case.clauses, case.level, case.call, case.expected, case.control, case.steps)
@@ -168,7 +168,7 @@ def _explained(findings: Iterable[MergedResult]) -> tuple[ExplainedDepartures, .
         )
         groups[key] += 1
         examples.setdefault(key, finding.case.case)
-    # By key at last: the same records must give the same bytes.
+    # Finally by key: the same records must give the same bytes.
     order = sorted(groups, key=lambda key: (bool(key[2]), -groups[key], key))
     return tuple(ExplainedDepartures(*key, groups[key], examples[key]) for key in order)
 
@@ -188,23 +188,23 @@ def _listed(record: SiteRecord) -> Listed:
 
 
 def _place(point: SitePoint) -> tuple[bool, Version, str, str, str]:
-    """Sort by version, then by time; what is no version comes first."""
+    """Return a sort key: by version, then by time; invalid versions come first."""
     try:
         version, is_version = Version(point.version), True
     except InvalidVersion:
-        # Some libraries give a commit or a build in place of a version: it cannot be ordered.
+        # Some libraries give a commit or a build instead of a version, which cannot be ordered.
         version, is_version = Version("0"), False
     return is_version, version, point.version, point.started, point.record
 
 
 def _with_history(data: Compat, backends: Iterable[SiteBackend]) -> Compat:
-    """Say since which version answers hold, by the whole runs of the suite that they are from."""
+    """Add since which version answers hold, from whole runs of the suite that decided them."""
     runs = [
         point.answers
         for backend in backends
         if not backend.shown.part
         for point in backend.points
-        # Answers of two suites are not to be compared: a history is of the suite of the shown
+        # Answers of two suites cannot be compared: a history has only the suite of the shown
         # point.
         if not point.part and point.suite == backend.shown.suite and _place(point)[0]
     ]

@@ -14,7 +14,7 @@ from embcheck.reports.tables import BackendScore
 class ExplainedDepartures:
     """Departures that share a known deviation: how they fail, how many, and a case that shows it.
 
-    What no deviation explains has an empty `category` and `reason`.
+    Departures that no deviation explains have an empty `category` and `reason`.
     """
 
     category: str
@@ -28,12 +28,12 @@ class ExplainedDepartures:
 
 @dataclass(frozen=True)
 class SitePoint:
-    """What one record says of one backend.
+    """The results of one backend in one record.
 
-    `answers` has what it makes of each feature by the suite of that run; `cases` a digest of the
-    cases that decided it, so that two points are compared only where it is the same. `part` is the
-    selection of cases, empty for the whole suite. `described` is what the adapter says of itself,
-    with where it ran, beside library and version.
+    `answers` has its answer for each feature, by the suite of that run. `cases` has a digest of the
+    cases that decided each feature; two points are compared only where it is the same. `part` is
+    the selection of cases, empty for the whole suite. `described` has what the adapter declares,
+    apart from library and version, and the environment that it ran in.
     """
 
     record: str
@@ -85,7 +85,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Site:
-    """All that a site is made of; `data` has what each backend supports, by its shown point."""
+    """All data of a site; `data` has what each backend supports, from its shown point."""
 
     data: Compat
     backends: Mapping[str, SiteBackend]

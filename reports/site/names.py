@@ -1,4 +1,4 @@
-"""Where the pages of a site are: addresses that stay, whatever a backend is called."""
+"""File names for the pages of a site: stable, and safe for any name of a backend."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ LONGEST = 80
 _PLAIN = re.compile(rf"[a-z0-9][a-z0-9_@.+-]{{0,{LONGEST - 1}}}")
 _OTHER = re.compile(r"[^a-z0-9_@.+-]+")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-"""What Windows takes for a device, whatever follows the dot."""
+"""Names that Windows takes for devices, with any file ending."""
 
 
 def file_name(name: str) -> str:
-    """Return the name of a file for a backend: its own one where that is plain, else a like one.
+    """Return a file name for a backend: its own name if that is plain, else a similar one.
 
-    The names come from records of strangers. Two names never share a file, also where
-    a file system does not tell capitals apart: what is not plain ends with a digest.
+    The names come from records of strangers. A name that is not plain ends with a digest, so that
+    two names never share a file, even if the file system ignores case.
     """
     if _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name):
         return name

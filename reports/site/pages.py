@@ -34,7 +34,7 @@ SCHEMA = "compat.schema.json"
 def pages(site: Site) -> Iterator[tuple[str, str]]:
     """Yield all files but the reports of the runs: names below the folder of the site, and texts.
 
-    The same bytes for the same records.
+    The same records give the same bytes.
     """
     yield "index.html", _page("index.html", site, "")
     for name, backend in site.backends.items():
@@ -64,7 +64,7 @@ def _backend_page(site: Site, backend: SiteBackend) -> str:
         column=column,
         answers=sorted(column.features.items(), key=lambda item: rank(item[1])),
         chart=chart(backend.points),
-        # A step without a change is left out, but that points were compared must still be said.
+        # Steps without a change are left out, but the page still says that points were compared.
         steps=[step for step in reversed(every) if step.turns or step.other],
         is_compared=bool(every),
         recipe=recipe,
@@ -97,7 +97,7 @@ def _page(template: str, site: Site, root: str, **values: Any) -> str:
 def _environment() -> Environment:
     environment = templates_of("embcheck.reports.site")
     environment.filters.update(
-        # A name from a record may have characters that mean something in an address.
+        # A name from a record may have characters with a meaning in URLs.
         address=lambda name: quote(file_name(name)),
         one_line=one_line,
         says=says,

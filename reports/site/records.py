@@ -15,12 +15,12 @@ from embcheck.reports.merge import Merged, merge
 from embcheck.reports.untrusted import one_line
 
 _HEADER_LIMIT = 2**20
-"""Characters of a header in which the day of a run is looked for."""
+"""The most characters of a header that are read to find the day of a run."""
 
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """The runs of a file that came to their end; `id` is the day of the first and a digest."""
+    """The complete runs of a file; `id` is the day of the first one and a digest."""
 
     id: str
     merged: Merged
@@ -38,7 +38,7 @@ class LeftOut:
 def records(paths: Iterable[Path]) -> Iterator[SiteRecord | LeftOut]:
     """Read the records below some paths one by one, the oldest first, and say what is left out.
 
-    A path is a file, a folder that a run wrote, or one with such folders below it. What is in
+    A path is a file, a folder that a run wrote, or one with such folders below it. A run that is in
     several files counts once.
     """
     found: list[tuple[str, str, Path]] = []
@@ -50,7 +50,7 @@ def records(paths: Iterable[Path]) -> Iterator[SiteRecord | LeftOut]:
                 found.append((_started(file), _digest(file), file))
     first: dict[str, Path] = {}
     seen: dict[str, Path] = {}
-    # By digest and name too, so that the order is the same whatever order the files were given in.
+    # By digest and name too, so that the order does not depend on that of the paths.
     for started, digest, file in sorted(found, key=lambda entry: (*entry[:2], str(entry[2]))):
         if not digest:
             yield LeftOut(str(file), "cannot be read" if file.exists() else "there is no such file")
@@ -74,7 +74,7 @@ def _files(path: Path) -> Iterator[Path | LeftOut]:
 
 
 def _digest(file: Path) -> str:
-    """Return a digest of a file; empty where it cannot be read."""
+    """Return a digest of a file; empty if it cannot be read."""
     try:
         # A pipe or a device may never end.
         if not file.is_file():
@@ -86,7 +86,7 @@ def _digest(file: Path) -> str:
 
 
 def _started(file: Path) -> str:
-    """Return when the first run of a file was started, as far as its first line says so."""
+    """Return when the first run of a file was started; empty if its first line does not say."""
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:
             line: Any = json.loads(stream.readline(_HEADER_LIMIT))
@@ -96,13 +96,13 @@ def _started(file: Path) -> str:
 
 
 def _day(started: str) -> str:
-    # It becomes a part of a file's name, and the record may be a stranger's.
+    # It becomes a part of a file name, and the record may come from a stranger.
     day = "".join(character for character in started[:10] if character in "0123456789-")
     return day or "undated"
 
 
 def _read(file: Path, name: str, seen: dict[str, Path]) -> Iterator[SiteRecord | LeftOut]:
-    """Read one file; leave runs out that are partial, or were in another file."""
+    """Read one file; leave out runs that are partial, or that were in another file."""
     try:
         runs = read_runs(file)
         kept = []
@@ -123,6 +123,6 @@ def _read(file: Path, name: str, seen: dict[str, Path]) -> Iterator[SiteRecord |
 
 
 def _key(run: Run) -> str:
-    """Return a digest of how a run began and ended, which no other run shares."""
+    """Return a digest of a run's header and footer, which identifies the run."""
     ends = [to_json_data(run.header), to_json_data(run.footer) if run.footer else None]
     return sha256(json.dumps(ends, sort_keys=True).encode()).hexdigest()

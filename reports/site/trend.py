@@ -13,12 +13,12 @@ from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 KINDS = ("yes", "not offered", "unknown", "fails with a sign", "fails silently")
-"""What a feature comes to, as it is counted; `partly` counts by how it fails."""
+"""The kinds of answers, as they are counted; `partly` counts by how it fails."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A feature of which the answer is another than in the point before."""
+    """A feature whose answer differs from that in the point before."""
 
     feature: str
     before: Supported
@@ -27,10 +27,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class TrendStep:
-    """From one point to the next of the whole suite.
+    """The step from one point of the whole suite to the next.
 
     `causes` are the things that differ between both and may have changed the answers. `other` are
-    features that other cases decided, which are not compared.
+    features that are not compared, because other cases decided them.
     """
 
     before: SitePoint
@@ -41,13 +41,13 @@ class TrendStep:
 
 
 def counts_of(point: SitePoint) -> dict[str, int]:
-    """Count the features of a point by what they come to, in the order of `KINDS`."""
+    """Count the features of a point by kind of answer, in the order of `KINDS`."""
     counts = Counter(kind_of(found) for found in point.answers.features.values())
     return {kind: counts[kind] for kind in KINDS}
 
 
 def kind_of(found: Supported) -> str:
-    """Return what a feature comes to."""
+    """Return which of `KINDS` an answer is."""
     if found.how is not None:
         return "fails silently" if found.how == "silently" else "fails with a sign"
     return {"yes": "yes", "unknown": "unknown"}.get(found.support, "not offered")
@@ -61,7 +61,7 @@ def steps(points: Sequence[SitePoint]) -> list[TrendStep]:
 
 def _step(before: SitePoint, after: SitePoint) -> TrendStep:
     old, new = before.answers.features, after.answers.features
-    # If other cases decided a feature, another answer may only mean other questions.
+    # If other cases decided a feature, a new answer may only mean a new question.
     same = [name for name in new if before.cases.get(name) == after.cases.get(name) and name in old]
     turns = tuple(
         Turn(name, old[name], new[name])
@@ -95,7 +95,7 @@ def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> lis
 
 @dataclass(frozen=True)
 class TrendBar:
-    """A bar of the chart: its label, its parts from the bottom, and whether the suite is new.
+    """A bar of the chart: its label, its parts from the bottom, and if the suite changed before it.
 
     `x` and the parts' `y` and `height` are in the units of the drawing.
     """
@@ -110,7 +110,7 @@ class TrendBar:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing of what the features came to, a bar for each point."""
+    """A chart of the kinds of answers, with a bar for each point."""
 
     width: int
     bars: tuple[TrendBar, ...]
@@ -118,7 +118,7 @@ class Chart:
 
 
 HEIGHT, STEP, MOST = 120, 34, 40
-"""The height of the bars, the way from one to the next, and how many are drawn."""
+"""The height of the bars, the distance from one to the next, and the most that are drawn."""
 
 
 def chart(points: Sequence[SitePoint]) -> Chart:
@@ -126,7 +126,7 @@ def chart(points: Sequence[SitePoint]) -> Chart:
     shown = points[-MOST:]
     bars = []
     for place, point in enumerate(shown):
-        # The first bar that is drawn has nothing to be another suite than.
+        # The first bar has no bar before it with another suite.
         before = shown[place - 1] if place else point
         counts = counts_of(point)
         # A point without features has no parts; 1 only avoids a division by 0.

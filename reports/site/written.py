@@ -1,4 +1,4 @@
-"""Write the files of a site into a folder: renew those that are the site's, touch no other."""
+"""Write the files of a site into a folder: replace those of earlier sites, and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from embcheck.conformance.records.writer import write_whole
 
 MANIFEST = ".embcheck-site.json"
-"""Lists the files that sites wrote here. It is read for nothing but that."""
+"""The list of the files that sites wrote here; it is read for nothing else."""
 
 
 class NotOurs(Exception):
@@ -26,18 +26,18 @@ class Folder:
 
     @property
     def left(self) -> list[str]:
-        """The files of earlier sites that this one has not, and which stay."""
+        """The files of earlier sites that this one does not have; they stay."""
         return sorted(name for name in self._ours - self.written if (self.path / name).is_file())
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files by their names below the folder, as `badges/jax-take.json`.
 
-        Raises NotOurs, before anything is written, where another's file is there or a link leads
-        out of the folder; OSError where one cannot be written.
+        Raises NotOurs, before anything is written, if a file is there that no site wrote, or if a
+        link leads out of the folder. Raises OSError if a file cannot be written.
         """
         for name in files:
             self._check(name)
-        # Listed before they are there: a site that was interrupted can be made again.
+        # Listed before they are written, so that an interrupted site can be made again.
         self.written |= {*files}
         listed = {"files": sorted(self._ours | self.written)}
         write_whole(self.path / MANIFEST, json.dumps(listed, indent=0) + "\n")
@@ -48,7 +48,7 @@ class Folder:
         file = self.path / name
         if (file.exists() or file.is_symlink()) and name not in self._ours | self.written:
             raise NotOurs(f"{file} was there before, and no site wrote it; choose another folder")
-        # A folder that a link leads away from is a user's own: nothing is written there.
+        # A link may lead to a user's own folder: nothing is written there.
         if not file.parent.resolve().is_relative_to(self.path.resolve()):
             raise NotOurs(f"{file.parent} is a link that leads out of {self.path}; remove it")
 
@@ -58,5 +58,5 @@ def _listed(manifest: Path) -> frozenset[str]:
         files = json.loads(manifest.read_text("utf-8"))["files"]
         return frozenset(str(name) for name in files)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        # What cannot be read lists nothing: then no file is ours, and none is replaced.
+        # Without a readable list, no file counts as ours, and none is replaced.
         return frozenset()

@@ -1,4 +1,4 @@
-"""Backends and what they say of themselves, in 80 columns: those that run here first."""
+"""Backends and what they declare, in 80 columns: those that run here first."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SHORT, LONG = 60, 600
 """Characters of a name, and of a sentence or a list, that a backend gives."""
 WIDTH = 80
 
-# Backends of one extra are named together, by the command alone.
+# Backends that one command installs are listed together, by that command.
 _INSTALL = re.compile(r".* is not installed: (pip install 'embcheck\[[\w-]+\]')")
 
 Entry = Mapping[str, Any]
-"""A backend as a run's header has it: all that it says is untrusted."""
+"""A backend as a run's header has it: all of its texts are untrusted."""
 
 
 def list_text(entries: Sequence[Entry]) -> str:
@@ -29,7 +29,7 @@ def list_text(entries: Sequence[Entry]) -> str:
     broken = [backend_text(entry) for entry in entries if "broken" in entry]
     absent = [_wrapped(f"{reason}: {', '.join(names)}", "  ") for reason, names in reasons.items()]
     heading = [f"Not here, {plural(sum(map(len, reasons.values())), 'backend')}"] if absent else []
-    # Who asks about one backend wants it described, not listed.
+    # A user who asks about one backend wants a description, not a list.
     if len(entries) == 1 and absent:
         return backend_text(entries[0])
     others = [_wrapped(line, "") for line in other_torch_lines(entries)]
@@ -47,7 +47,7 @@ def absent_lines(entries: Iterable[Entry]) -> list[str]:
 
 
 def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
-    """Return names by the command that would bring them, or else by why they are not here.
+    """Group names by the command that would install them, or else by why they are not here.
 
     The commands come first.
     """
@@ -60,7 +60,7 @@ def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
 
 
 def backend_text(entry: Entry) -> str:
-    """Describe a backend on a few lines, of which it writes none."""
+    """Describe a backend in a few lines; its own texts cannot add lines."""
     name = one_line(entry["id"], SHORT)
     for state in ("unavailable", "broken"):
         if state in entry:
@@ -88,12 +88,12 @@ def unavailable_text(name: str, reason: object) -> str:
 
 
 def none_text(reasons: Mapping[str, object]) -> str:
-    """Say of each backend that a command needs, and that is not here, why it is not."""
+    """Say why each backend that a command needs is unavailable, one per line."""
     return "\n".join(unavailable_text(*reason) for reason in reasons.items())
 
 
 def _wrapped(line: str, indent: str = "    ") -> str:
-    """Break a line between words, or where a word is longer than a line."""
+    """Wrap a line between words; only a word that is longer than a line is broken."""
     return textwrap.fill(
         line,
         WIDTH,

@@ -1,4 +1,4 @@
-"""Each two backends of a run in the terminal, with the ratio of their times."""
+"""All pairs of a run's backends in the terminal, with the ratios of their times."""
 
 from __future__ import annotations
 

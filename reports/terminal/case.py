@@ -1,4 +1,4 @@
-"""Show a case in a terminal: what is asked, by which clause, and what came of it."""
+"""Show a case in a terminal: its call, its clauses, and its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.reports.untrusted import one_line, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
 
 LINES = 12
-"""Of one array."""
+"""The most lines of one array that are printed."""
 
 
 def print_case(case: CaseLine, clauses: Mapping[str, ClauseLine], console: Console) -> None:
@@ -41,7 +41,7 @@ def print_case(case: CaseLine, clauses: Mapping[str, ClauseLine], console: Conso
 
 
 def print_result(result: ResultLine, library: str, console: Console) -> None:
-    """Print what a case came to on a backend, and why."""
+    """Print the result of a case on a backend, and the known deviation that explains it."""
     say(console, f"\n{result.backend} ({library}): {result.outcome}", "bold")
     if result.message:
         say(console, f"  {one_line(result.message, 600)}")

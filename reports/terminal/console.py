@@ -16,7 +16,7 @@ def say(console: Console, text: str, style: str = "") -> None:
 def safe_text(text: str, console: Console, style: str = "") -> Text:
     """Return text without markup, control characters, and characters that the console lacks."""
     text = clean(text)
-    # Of a file or a pipe nothing is known, so it gets plain ASCII.
+    # What a file or a pipe can show is not known, so it gets plain ASCII.
     if not console.is_terminal or not console.encoding.startswith("utf"):
         text = text.encode("ascii", "backslashreplace").decode()
     return Text(text, style)

@@ -90,7 +90,7 @@ def _print_drift(coverage: Coverage, console: Console) -> None:
         where = f"{_short(entry.object)}, {one_line(entry.parameter, 30)}"
         _print(console, f"{entry.status} in {where}", "bold yellow")
         touched = ", ".join(entry.clauses) or entry.reason
-        # Our paraphrase beside the text of today, for a person to compare.
+        # Our paraphrase beside today's text, for a person to compare.
         lines = (
             ("we read", entry.paraphrase),
             ("it says", entry.text and f"{one_line(entry.text)} (hash {entry.hash})"),
@@ -108,7 +108,7 @@ def _print_gaps(coverage: Coverage, console: Console) -> None:
         ("Documented clauses that no sentence carries", coverage.unfounded),
         ("Cases without clauses", coverage.cases_without_clauses),
         ("Combinations without a case or a reason", _combination_lines(coverage)),
-        # A reason that holds no longer is a gap too: it could hide a case that is lost later.
+        # A reason that no longer holds is a gap too: it could hide a case that is lost later.
         ("Reasons to leave out what is exercised", coverage.exercise.idle_reasons),
     )
     for title, found in lists:

@@ -15,7 +15,7 @@ from embcheck.reports.untrusted import one_line
 
 CASE_LINES = 10
 FEW_CASE_LINES = 3
-"""Cases of each group where there are many groups."""
+"""Cases of each group if there are many groups."""
 
 FEW_GROUPS = 5
 GROUP_LINES = 10
@@ -85,7 +85,7 @@ def _print_changes(title: str, changes: Sequence[ResultChange], console: Console
 
 
 def _word(what: What, state: State) -> str:
-    """Describe a state, for a sort of change."""
+    """Describe a state, for a kind of change."""
     if what is What.MESSAGE:
         return one_line(state.message or "(nothing)", _MESSAGE)
     detail = state.kind or state.reading

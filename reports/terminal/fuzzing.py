@@ -72,7 +72,7 @@ def _print_findings(hunted: Mapping[str, Any], console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    # `new` sorts behind `known`, and is to stand first.
+    # `new` sorts behind `known`, but must come first.
     for finding in sorted(findings, key=lambda finding: finding["status"], reverse=True):
         is_new = finding["status"] == "new"
         status = safe_text("NEW" if is_new else "known", console, "bold red" if is_new else "")
@@ -82,7 +82,7 @@ def _print_findings(hunted: Mapping[str, Any], console: Console) -> None:
 
 
 def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
-    """Print a finding: its kind, message, known deviation, and file."""
+    """Return the lines of a finding: its title, message, known deviation or clause, and file."""
     lines = [one_line(finding["title"], 300), one_line(finding["message"])]
     if finding["reason"]:
         lines.append(f"known from {one_line(finding['case'], 80)}")

@@ -91,7 +91,7 @@ def _print_extents(sizes: SizeTable, console: Console) -> None:
 
 def _extent_cell(extents: Iterable[Extent], axis: SizeAxis) -> Text:
     found = [extent for extent in extents if extent.axis is axis]
-    # What is left out for a reason must not make the least size look small.
+    # Sizes that are left out for a reason must not make the least size look small.
     wanted = [extent for extent in found if extent.reason is None]
     if not wanted:
         return Text("*" if found else "-")
@@ -186,7 +186,7 @@ def print_note(text: str, console: Console) -> None:
 
 
 def print_list(title: str, lines: Sequence[str], console: Console) -> None:
-    """Print gaps of one sort under their title, if there are any."""
+    """Print gaps of one kind under their title, if there are any."""
     if lines:
         console.print(safe_text(f"\n{title}: {len(lines)}", console, _MISSING))
         for line in lines:

@@ -57,7 +57,7 @@ def _word(change: RatioChange) -> str:
     if change.is_regression:
         return "REGRESSED"
     if change.repeated is not None and change.verdict == "SLOWER":
-        # Slower once may be chance: what the second run says decides.
+        # A single slower run may be chance: the second run decides.
         return f"not twice: {change.repeated}"
     return str(change.verdict)
 

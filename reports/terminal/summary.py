@@ -38,7 +38,7 @@ from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
 STALE_SHOWN = 5
-# What the figures of a timing leave of 80 columns.
+# The width that the figures of a timing leave of 80 columns.
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -104,7 +104,7 @@ def print_timings(runs: Iterable[Run] | Merged, console: Console) -> None:
     measurements = [line for line in merged.measurements if point_of(line) is None]
     if measurements:
         _print_cells(measurements, console)
-    if not merged.columns:  # Or the summary of the cases has said it.
+    if not merged.columns:  # Otherwise the summary of the cases has printed it.
         _print_unconfined(merged, console)
     print_studies(merged.measurements, merged.runs, console)
 
@@ -217,7 +217,7 @@ def _print_messages(measurements: Sequence[Measurement], console: Console) -> No
         for reason in reasons(line):
             names.setdefault(reason, []).append(one_line(line.backend, 40))
     for reason, found in names.items():
-        # What is true of all rows needs no names.
+        # A remark on all rows needs no names.
         owner = "" if reason in common else f"{', '.join(dict.fromkeys(found))}: "
         console.print(safe_text(f"{owner}{one_line(reason)}", console))
 
@@ -285,7 +285,7 @@ def _print_processors(merged: Merged, console: Console) -> None:
         for info in run.header.backends:
             for key in ("threads", "instructions"):
                 asked, had = run.header.settings.get(key), info.get(key)
-                # A library that does not tell its number is not accused.
+                # Nothing is reported if the library does not give its number.
                 if asked is not None and had not in (None, asked):
                     name, words = one_line(info.get("id", "?"), 60), f"{key}: asked for {asked}"
                     said = f"{name}: {words}, and the library says {had}"

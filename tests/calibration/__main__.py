@@ -1,7 +1,7 @@
 """Measure how often timings are wrong, in parts if need be: `nox -s bench-calibration`.
 
-Trials are appended to trials.jsonl in the folder, so that a second run goes on where the first
-ended; what they came to is written to calibration.json beside it.
+Trials are appended to trials.jsonl in the folder, so that a second run continues where the first
+ended. The summary of all trials is written to calibration.json beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BEGIN, END = "<!-- calibration -->\n", "<!-- end of calibration -->"
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the trials that are missing, as long as there is time, and count all there are."""
+    """Run the missing trials until the time is up; then summarise all trials."""
     arguments = _arguments(words)
     effort = Effort(generations=arguments.generations, patience=arguments.patience)
     folder: Path = arguments.out
@@ -73,7 +73,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
 def _run(
     file: Path, trials: list[dict[str, Any]], effort: Effort, arguments: argparse.Namespace
 ) -> None:
-    """Run the missing trials, those of the states in turn, and append each to the file."""
+    """Run the missing trials, alternating between the states, and append each to the file."""
     known = {(trial["state"], trial["trial"]) for trial in trials}
     chosen = [state for name, state in states().items() if name in (arguments.state or states())]
     wanted = [

@@ -1,7 +1,7 @@
-"""How often an honest backend is said to cheat the clock: by its gate, its clock, or in its blocks.
+"""How often an honest backend is accused of cheating the clock, at the gate or in its blocks.
 
 `python -m calibration.honesty` lets backends through the gate and times some blocks of each call,
-as a cell does; it needs no quiet machine, for noise is what it is about.
+as a cell does. It needs no quiet machine: its purpose is to find accusations caused by noise.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from embcheck.conformance.timing.workloads.traces import Inputs
 
 HONEST = ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo")
 SIZES = (5, 13)
-"""Powers of 2 of lookups."""
+"""The range of the number of lookups, as powers of 2."""
 BLOCKS = 10
 BLOCK_SECONDS = 0.004
 
 
 def main(words: list[str] | None = None) -> None:
-    """Count, and print a line for each backend."""
+    """Count the accusations, and print a line of JSON for each backend."""
     parser = argparse.ArgumentParser(prog="honesty", description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=100, help="of each backend")
     parser.add_argument("--only", action="append", help="a backend; all if none is named")
@@ -93,7 +93,7 @@ def _let_through(crew: Workers, arm: Arm, inputs: Inputs, counts: Counter[str]) 
 
 
 def _usual_overhead(sentinel: Arm, inputs: Inputs) -> float:
-    """Return what requests of the sentinel take beside their blocks."""
+    """Return the time that a request of the sentinel takes in addition to its block."""
     sentinel.store(inputs.shared)
     sentinel.hold(0, inputs.call(0), inputs.shared)
     clock = sentinel.settle([0])

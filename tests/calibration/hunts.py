@@ -1,7 +1,7 @@
 """Measure how soon the fuzzer finds each planted fault: `python -m calibration.hunts`.
 
-Prints the table of `docs/fuzzing.md`. Seconds are of all processes, from the first call until the
-first finding is shrunk, written and reproduced.
+Prints the table of `docs/fuzzing.md`. Seconds are CPU time of this process and its children, from
+the first call until the first finding is shrunk, written and reproduced.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ PLANTED = {
 
 
 class Found(Exception):
-    """A hunt has its first finding."""
+    """Raised when a hunt has its first finding."""
 
 
 class OneFinding(Session):
     """A session that ends with its first finding."""
 
     def write(self) -> Path:
-        """End the session."""
+        """End the session by raising Found."""
         raise Found
 
 
 def row(backend: str, folder: Path) -> str:
-    """Hunt in a backend, and return its row of the table."""
+    """Hunt for the fault of a backend, and return its row of the table."""
     budget = FuzzBudget(MOST_EXAMPLES, None)
     session = OneFinding(FuzzSettings(SEED, budget, CALL_SECONDS, folder), lambda *_: None)
     before = sum(os.times()[:4])
@@ -67,9 +67,10 @@ def row(backend: str, folder: Path) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Print the row of one backend; without a name the table, each row from a process of its own.
+    """Print the row of one backend, or without a name the whole table.
 
-    A hunt that ends early leaves what it draws from half done, and another one would go on there.
+    Each row comes from a process of its own: a hunt that ends early leaves its generator half
+    used, and the next hunt in the same process would continue there.
     """
     if names:
         with tempfile.TemporaryDirectory() as scratch:

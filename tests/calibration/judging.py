@@ -1,4 +1,4 @@
-"""What each way of comparing makes of a trial's times."""
+"""The methods of comparison that calibration tries, each applied to a trial's times."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ASV_LIMIT = 0.002
 
 @dataclass(frozen=True)
 class Method:
-    """A way of comparing an arm with another, in each of some trials that stand for a run's cells.
+    """A way of comparing two arms, in trials that stand for the cells of a run.
 
-    Says FASTER, SLOWER, SAME or INCONCLUSIVE of each. One that knows no margin says INCONCLUSIVE
-    where it finds no difference.
+    It returns FASTER, SLOWER, SAME or INCONCLUSIVE for each trial. A method without a margin
+    returns INCONCLUSIVE where it finds no difference.
     """
 
     name: str
@@ -46,12 +46,12 @@ def _margin(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]
 
 
 def _alone(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
-    """Know nothing of the processes of other cells."""
+    """Judge each trial alone, without the variance between processes of the other trials."""
     return [_side(estimate(_ratios(one, arm, base), resamples=1000)) for one in run]
 
 
 def _rounds_alone(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
-    """Take the rounds of all processes for those of one."""
+    """Pool the rounds of all processes, as if one process had timed them."""
     pooled = (np.concatenate(_ratios(one, arm, base)) for one in run)
     return [_side(estimate([ratios], resamples=1000)) for ratios in pooled]
 

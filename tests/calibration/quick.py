@@ -1,10 +1,10 @@
-"""What the quick profile finds: 10 and 20 % more work, and the same work, in runs of 12 cells.
+"""How often the quick profile finds 10 or 20 % more work, and how often it errs on equal work.
 
-`python -m calibration.quick --minutes 25` in `tests/`, on a quiet machine. A trial is a cell of the
-quick profile: as many generations, and rounds for as many seconds, through the same workers, clock
-and schedule. Twelve trials are judged together, by the rules of a run: an A/A row, moderated
-variances, disturbed rounds, and the false discovery rate. `--simulate` does the same on a simulated
-machine, whose noise is given.
+Run `python -m calibration.quick --minutes 25` in `tests/`, on a quiet machine. A trial is a cell of
+the quick profile: it has as many generations, and rounds for as many seconds, through the same
+workers, clock and schedule. Twelve trials are judged together, by the rules of a run: an A/A row,
+moderated variances, disturbed rounds, and the false discovery rate. `--simulate` does the same on a
+simulated machine, whose noise is given.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from embcheck.conformance.timing.verdicts.trust import (
 from embcheck.conformance.timing.workloads.load import select_workloads
 
 PLANTED = {"a": 0, "twin": 0, "same": 0, "ten": 10, "twenty": 20}
-"""The arms of a trial, and how many percent of rows each has more: those of three backends, of the
-baseline, and of its repeat."""
+"""The arms of a trial, and by how many percent each gathers more rows than the baseline `a`. `twin`
+is the baseline's repeat; the other three stand for backends."""
 WANTED = {"ten": 0.5, "twenty": 0.95}
 
 Trial = Mapping[str, Any]
@@ -74,7 +74,7 @@ def _estimate(trial: Trial, arm: str) -> Estimate:
 
 
 def _noise(trial: Trial) -> tuple[list[list[str]], float]:
-    """Return what disturbed each round, and how far the first arm was off, as a sentinel is."""
+    """Return what disturbed each round, and the drift of the first arm, taken as the sentinel."""
     flagged, off = [], []
     for one in trial["generations"]:
         logs = np.log(one["rounds"]["a"]).mean(axis=1)
@@ -94,9 +94,10 @@ def _line(number: int, arm: str, role: str, ratio: float) -> Measurement:
 
 
 def simulated(number: int, rounds: int, spread: float, offset: float) -> Trial:
-    """Make a trial of known noise, in logs: of a round's ratio, and of a process.
+    """Simulate a trial of known noise.
 
-    A tenth of the blocks takes up to twice as long, as if another process had a core.
+    `spread` and `offset` are standard deviations of a log ratio: of a round, and of a process. A
+    tenth of the blocks takes up to twice as long, as if another process used the core.
     """
     random = np.random.default_rng([20260101, number])
     generations = []
@@ -112,7 +113,7 @@ def simulated(number: int, rounds: int, spread: float, offset: float) -> Trial:
 
 
 def tables(trials: Sequence[Trial]) -> dict[str, Counter[str]]:
-    """Count the verdicts of all whole runs of trials."""
+    """Count the verdicts by arm, over all complete runs of 12 trials."""
     counts: dict[str, Counter[str]] = {arm: Counter() for arm in PLANTED}
     for begin in range(0, len(trials) - CELLS + 1, CELLS):
         for arm, said in judge(trials[begin : begin + CELLS]).items():
@@ -121,7 +122,7 @@ def tables(trials: Sequence[Trial]) -> dict[str, Counter[str]]:
 
 
 def told(counts: Mapping[str, Counter[str]]) -> Iterator[str]:
-    """Say what was found of each arm, and whether that is enough."""
+    """Yield a line for each arm: its verdicts, and whether they reach the target."""
     for arm in ("twin", "same", "ten", "twenty"):
         said, total = counts[arm], counts[arm].total()
         wrong = said["FASTER"] + (0 if arm in WANTED else said["SLOWER"])
@@ -135,7 +136,7 @@ def told(counts: Mapping[str, Counter[str]]) -> Iterator[str]:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run trials until the time is up, or simulate them, and say what was found."""
+    """Run trials until the time is up, or simulate them, and print the verdicts of each arm."""
     parser = argparse.ArgumentParser(prog="calibration.quick", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=25.0)
     parser.add_argument("--trials", type=int, default=10 * CELLS, help="at most; a run is 12")

@@ -1,7 +1,8 @@
-"""How often a gate says wrongly that answers come late, and how often rightly.
+"""How often a gate says that answers come late: wrongly for some backends, rightly for others.
 
-`python -m calibration.readiness` lets backends that wait for their answers through the
-gate, and backends of the zoo that do not; it needs no quiet machine, for noise is what it is about.
+`python -m calibration.readiness` lets two kinds of backends through the gate: those that wait for
+their answers, and those of the zoo that do not. It needs no quiet machine: its purpose is to find
+accusations caused by noise.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ WAITING = {
     "jax-take": 350,
     "zoo-reads-slowly": 50,
 }
-"""Backends whose answers exist when their calls return, and gates of each. ONNX Runtime exports
-each call first; the last one's answers are read so slowly that every gate suspects it at first."""
+"""Backends whose answers exist when their calls return, and how many gates to try for each. ONNX
+Runtime has fewer because it exports each call first. The answers of `zoo-reads-slowly` take so long
+to read that every gate suspects it at first."""
 UNFINISHED = "zoo-jax-unfinished"
 EARLY = (
     "zoo-hands-out-futures",
@@ -46,14 +48,16 @@ EARLY = (
     UNFINISHED,
 )
 USUAL, LARGE = (5, 13), (15, 17)
-"""Powers of 2 of lookups; JAX does small calls at once, whether anybody waits for them or not."""
+"""Ranges of the number of lookups, as powers of 2. An unfinished JAX call must be large: JAX
+computes small calls at once, even if nobody waits for them."""
 EARLY_GATES = 100
 GATES_A_CALL = 10
-"""Each has its own calls and readings; only the preparation is shared, which may be an export."""
+"""Gates that share one prepared call, since preparing may mean an export; each gate makes its own
+calls and readings."""
 
 
 def main(words: list[str] | None = None) -> None:
-    """Count, print a line for each backend, and keep the counts in a file."""
+    """Count suspicions and accusations; print a line for each backend, and write all to a file."""
     parser = argparse.ArgumentParser(prog="readiness", description=__doc__.splitlines()[0])
     parser.add_argument("--gates", type=int, help=f"of each; else {WAITING} and {EARLY_GATES}")
     parser.add_argument("--only", action="append", help="a backend; all if none is named")
@@ -71,9 +75,9 @@ def main(words: list[str] | None = None) -> None:
 
 
 def _counts(backend: str, gates: int) -> Iterator[dict[str, Any]]:
-    """Let calls of one backend through the gate, with one thread and with all in turn.
+    """Let calls of one backend through the gate, alternating between one thread and all.
 
-    After each call, tell what was counted until then.
+    After each call, yield the counts so far.
     """
     sizes = LARGE if backend == UNFINISHED else USUAL
     counts: Counter[str] = Counter(gates=0, read_again=0, suspected=0, accused=0)
@@ -92,7 +96,7 @@ def _counts(backend: str, gates: int) -> Iterator[dict[str, Any]]:
 
 
 def calls(lookups_bits: tuple[int, int]) -> Iterator[tuple[int, Inputs]]:
-    """Make lookups and bags of random sizes, from microseconds to milliseconds."""
+    """Yield seeds and inputs of lookups and bags of random sizes, which take µs to ms."""
     for seed in count():
         draw = np.random.default_rng(seed)
         rows, columns, lookups = (

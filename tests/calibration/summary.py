@@ -1,4 +1,4 @@
-"""The trials counted: calibration.json, and its tables."""
+"""The summary of all trials, which is written to calibration.json."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from embcheck.conformance.records.writer import now
 from embcheck.conformance.timing.runs import identity
 
 CELLS = 12
-"""Trials that are judged together, as the cells of a run are: the full profile has so many."""
+"""How many trials are judged together, as the cells of a run are. The full profile has as many."""
 OURS, MARGIN = (method.name for method in METHODS if method.ours)
 
 
 def summarise(trials: Sequence[Mapping[str, Any]], effort: Effort) -> dict[str, Any]:
-    """Count what each method said of each planted difference, and hold ours to the targets."""
+    """Count each method's verdicts by planted difference, and compare ours with the targets."""
     states = list(dict.fromkeys(trial["state"] for trial in trials))
     methods = [
         {

@@ -1,8 +1,8 @@
 """One trial: the same gather six times over, two of them with more rows, in fresh processes.
 
-Work is planted as extra rows rather than as sleep, which would leave the caches alone. Rounds are
-those of a timing run, through the same workers, clock and schedule. In each generation the arms are
-also timed one after another, as tools do that know no rounds.
+Extra work is planted as extra rows rather than as sleep, because sleep would not use the caches.
+Rounds are those of a timing run, through the same workers, clock and schedule. In each generation
+the arms are also timed one after another, as tools without rounds do.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from embcheck.conformance.timing.clock.schedule import (
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 
 PLANTED = {"a": 0, "a2": 0, "a3": 0, "a4": 0, "five": 5, "ten": 10}
-"""The arms, and how many percent of rows each has more than the first."""
+"""The arms, and by how many percent each gathers more rows than the first."""
 SAME = [arm for arm, percent in PLANTED.items() if not percent]
 PAIRS = (*((b, a) for a, b in combinations(SAME, 2)), ("five", "a"), ("ten", "a"))
-"""What is compared with what."""
+"""The comparisons: an arm, and the arm that it is compared with."""
 COLUMNS = 64
 CHUNK = 100
 SECONDS = 30.0
-"""What the full profile allows for the rounds of a cell."""
+"""The time that the full profile allows for the rounds of a cell."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ class State:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done in a trial: as much as `embcheck bench --profile full` does for a cell.
+    """The effort of a trial; by default that of `embcheck bench --profile full` for a cell.
 
-    `patience` is the share of a cell's `seconds` for all rounds. One after another, as many blocks
-    are timed as pyperf takes values by default. `planted` names the arms, the first of which is
-    what the others are compared with, and how many percent of rows each has more.
+    `patience` is the share of a cell's `seconds` that the rounds may take. `sequential_blocks` are
+    timed one after another; over all generations they are as many as pyperf takes values by
+    default. `planted` names the arms, and by how many percent each gathers more rows than the
+    first, which the others are compared with.
     """
 
     generations: int = GENERATIONS["full"]
@@ -71,10 +72,10 @@ class Effort:
 
 
 def states() -> dict[str, State]:
-    """Return a table that stays in the second-level cache, and one of four last-level caches."""
+    """Return two states: a table that fits the L2 cache, and one of four last-level caches."""
     cached = machine.last_level_cache_bytes() or 32 * 1024**2
     rows = 4 * cached // (COLUMNS * 4) + 1
-    # Eight traces touch twice the last-level cache, so that none finds its rows there again.
+    # Eight traces together touch twice the last-level cache, so no trace finds its rows cached.
     lookups = 2 * cached // (COLUMNS * 4) // 8
     return {
         "hot": State("hot", 1000, 2000, 1),
@@ -83,7 +84,7 @@ def states() -> dict[str, State]:
 
 
 def run_trial(state: State, number: int, effort: Effort) -> dict[str, Any]:
-    """Time all arms of a trial; seconds per call, there and back, by generation and arm."""
+    """Time all arms of a trial; return seconds per call of both blocks, by generation and arm."""
     started = time.perf_counter()
     found = [_generation(state, [number, turn], effort) for turn in range(effort.generations)]
     return {
@@ -100,7 +101,7 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
     try:
         in_turn = shuffled(keys, seed_of("setting up", state.name, *seed))
         workers.launch(in_turn)
-        # A sentinel's worker gathers with a bare np.take, whose time goes with the rows.
+        # A sentinel's worker gathers with a bare np.take, whose time is proportional to the rows.
         arms = {key[1]: replace(workers.arm(*key), role=SENTINEL) for key in keys}
         for _, name in in_turn:
             _hold(arms[name], state, effort.planted[name])
@@ -134,7 +135,7 @@ def _hold(arm: Arm, state: State, percent: int) -> None:
     arm.store({"weight": table})
     for turn in range(state.traces):
         random = np.random.Generator(np.random.PCG64([7, turn]))
-        # All arms gather the same rows first; rows looked up twice would be in the cache.
+        # All arms begin with the same rows. The extra rows are new ones: repeats would be cached.
         indices = random.integers(state.rows, size=2 * state.lookups)
         indices = indices[: state.lookups + state.lookups * percent // CHUNK]
         call = Call(Operation.EMBEDDING, {"weight": table, "indices": indices}, {}, ("output",))

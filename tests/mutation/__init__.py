@@ -1,1 +1,1 @@
-"""Measures the suite by wrong implementations: each must fail a case of the clause it breaks."""
+"""Measure the suite by wrong implementations: each must fail a case of each clause it breaks."""

@@ -37,7 +37,7 @@ UNCHANGED = "unchanged"
 
 
 class Suite:
-    """The shipped cases, and what the correct implementation makes of them."""
+    """The shipped cases, and their outcomes on the correct implementation."""
 
     def __init__(self, cases: list[Case]) -> None:
         self.cases = cases
@@ -45,20 +45,21 @@ class Suite:
         self.correct: dict[str, Seen] = dict(judge(cases, NumpyReference, self._reference))
 
     def whole(self, name: str, sources: Sources) -> Trial:
-        """Have all cases run on a version."""
+        """Return a trial that runs all cases on a version."""
         judges = partial(judge, self.cases, reference=self._reference)
         return Trial(name, sources, judges, [case.id for case in self.cases])
 
     def until_killed(self, name: str, sources: Sources) -> Trial:
-        """Have cases run up to the first that goes otherwise than on the correct implementation."""
+        """Return a trial that stops after the first case that kills the version."""
         judges = partial(self._until_killed, self.cases)
         return Trial(name, sources, judges, [case.id for case in self.cases])
 
     def own_first(self, mutant: Mutant, sources: Sources, *, everywhere: bool) -> Trial:
-        """Have the cases of a mutant's clauses run, then all others, up to those that kill it.
+        """Return a trial that runs the cases of a mutant's clauses first, then all others.
 
-        Of its own cases, those of one call come first: one of several takes 50 times as long. A
-        mutant that remembers calls forgets them from case to case: a case must see it alone.
+        Unless `everywhere`, it stops as soon as each of the mutant's clauses has a case that fails.
+        Cases of one call come before those of several, which take 50 times as long. A mutant that
+        keeps state from call to call (`adds`) starts afresh in each case.
         """
         own = set(mutant.clauses)
         cases = sorted(self.cases, key=lambda case: (not decides(case) & own, len(case.calls)))
@@ -83,12 +84,12 @@ class Suite:
                 return
 
     def differing(self, seen: dict[str, Seen]) -> list[Case]:
-        """List the cases that go otherwise than on the correct implementation."""
+        """List the cases whose outcome differs from that on the correct implementation."""
         return differing(self.cases, self.correct, seen)
 
 
 def run(suite: Suite, mutants: list[Mutant], jobs: int, *, everywhere: bool) -> list[Result]:
-    """Judge every mutant, and an unchanged copy of the reference, which must kill nothing."""
+    """Judge every mutant, and an unchanged copy of the reference, which no case may kill."""
     sources = reference_sources()
     versions = {mutant.id: patch(sources, mutant) for mutant in mutants}
     trials = (suite.own_first(m, versions[m.id], everywhere=everywhere) for m in mutants)

@@ -1,4 +1,4 @@
-"""The wrong implementations as data: `tests/mutants/*.yaml`, one bug of the reference each."""
+"""The mutants as data: `tests/mutants/*.yaml`, each with one bug of the reference."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ OPTIONAL = {"adds"}
 
 
 class BadMutant(Exception):
-    """A mutant is described wrongly, or no longer fits the reference."""
+    """A mutant whose description is invalid, or that no longer fits the reference."""
 
 
 @dataclass(frozen=True)
 class Mutant:
     """One bug: the fragment of the reference that it replaces, and the clauses that it breaks.
 
-    `adds` is put at the end of the file: what the bug keeps from call to call, or a helper.
+    `adds` is code that is appended to the file: state that the bug keeps between calls, or a
+    helper.
     """
 
     id: str
@@ -37,7 +38,7 @@ class Mutant:
 
 
 def load_mutants(known_clauses: Collection[str], folder: Path = MUTANTS) -> list[Mutant]:
-    """Load all mutants of a folder; raises BadMutant for what is wrong in one of them."""
+    """Load all mutants of a folder; raise BadMutant if the description of one is invalid."""
     mutants = [
         _parse(entry, path)
         for path in sorted(folder.glob("*.yaml"))

@@ -1,4 +1,4 @@
-"""Mutants that cosmic-ray makes of the reference: each of its operators, at each place."""
+"""Mutants of the reference made by cosmic-ray: each of its operators at each place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mutation.patching import Sources, diff
 
 @dataclass(frozen=True)
 class Generated:
-    """A mutant that a tool made: the sources with one small change."""
+    """A generated mutant: the sources with one small change."""
 
     id: str
     diff: str
@@ -24,9 +24,9 @@ class Generated:
 
 
 def generate(sources: Sources) -> Iterator[Generated]:
-    """Make every mutant once, but those that only change type hints, messages or class variables.
+    """Yield each mutant once, except changes of only type hints, messages or class variables.
 
-    The reference's one class variable says what it can do, which its adapter's tests look at.
+    The reference's one class variable declares its capabilities; other tests check these.
     """
     for file, text in sources.items():
         known = {_meaning(text), None}
@@ -42,7 +42,7 @@ def _mutations(text: str) -> Iterator[tuple[str, str]]:
     nodes = list(ast_nodes(get_ast(text)))
     for name in operator_names():
         if get_operator(name).arguments():
-            continue  # These need to be told which variables to replace.
+            continue  # These operators need the names of the variables to replace.
         operator = get_operator(name)()
         count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
         for occurrence in range(count):
@@ -51,7 +51,7 @@ def _mutations(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _meaning(text: str) -> str | None:
-    """Describe what a module's functions do; None if it is no Python."""
+    """Return a module's syntax tree as text, without what `generate` ignores; None if invalid."""
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
             tree = ast.parse(text)

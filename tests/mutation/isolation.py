@@ -1,4 +1,4 @@
-"""Run each mutant in a process of its own, with a limit of time and memory, two at a time."""
+"""Run each mutant in a process of its own, with limits of time and memory, several at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mutation.judging import Make, Seen
 from mutation.patching import PACKAGE, Sources, write_package
 
 SECONDS = 60.0
-"""For one case."""
+"""Time limit for one case."""
 MEMORY = 4 * 1024**3
 
 Judge = Callable[[Make], Iterator[tuple[str, Seen]]]
@@ -31,7 +31,10 @@ Judge = Callable[[Make], Iterator[tuple[str, Seen]]]
 
 @dataclass(frozen=True)
 class Trial:
-    """A version of the sources, and who judges it by which cases, which may stop before the end."""
+    """A version of the sources, and how it is judged.
+
+    `judge` yields what each case came to; it may stop early. `order` lists its cases in order.
+    """
 
     name: str
     sources: Sources
@@ -56,7 +59,7 @@ class Run:
         self.deadline = time.monotonic() + self.seconds
 
     def receive(self) -> bool:
-        """Take one message; return whether the process has more to say."""
+        """Receive one message; return whether more will follow."""
         try:
             message = self.connection.recv()
         except EOFError:
@@ -70,7 +73,10 @@ class Run:
         return True
 
     def stop(self) -> dict[str, Seen]:
-        """End the process; the case that it did not come back from carries how it ended."""
+        """End the process, and return what was seen of each case.
+
+        If it crashed or timed out, that is the outcome of the case it was running.
+        """
         self.process.kill()
         self.process.join()
         self.connection.close()
@@ -83,7 +89,7 @@ class Run:
 def judge_apart(
     trials: Iterable[Trial], jobs: int = 2, seconds: float = SECONDS
 ) -> Iterator[tuple[str, dict[str, Seen]]]:
-    """Judge versions of the sources, each in its own process; yield them as they end."""
+    """Judge versions of the sources, each in its own process; yield each result as it is ready."""
     waiting = deque(trials)
     running: dict[Connection, Run] = {}
     while waiting or running:
@@ -116,14 +122,14 @@ def _judge_here(folder: str, judge: Judge, connection: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
-    warnings.simplefilter("ignore")  # A tool's mutants compare text by identity.
+    warnings.simplefilter("ignore")  # Some generated mutants compare strings with `is`.
     for message in judge(_import_mutant()):
         connection.send(message)
     connection.send(None)
 
 
 def _import_mutant() -> Make:
-    """Import the mutant; each backend made of it finds nothing that earlier ones left behind."""
+    """Import the mutant; return a function that makes backends, which share no state."""
     create = importlib.import_module(f"{PACKAGE}.numpy_reference").NumpyReference
     spaces = [vars(mod) for name, mod in sys.modules.items() if name.startswith(f"{PACKAGE}.")]
     kept = [

@@ -1,4 +1,4 @@
-"""Run the suite on an implementation, and note what each case came to."""
+"""Run the suite on an implementation, and record the outcome of each case."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
 
 Make = Callable[[], Backend]
-"""Makes a backend that has seen no call."""
+"""A function that makes a fresh backend, which has answered no call yet."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a case came to, and a fingerprint of what an implementation-defined call did."""
+    """The outcome of a case, and a fingerprint of what was observed if it is `observed`."""
 
     outcome: Outcome
     fingerprint: str = ""
 
 
 class InProcess:
-    """Answers as a worker's client does, but in this process; mutants have a process each."""
+    """A stand-in for a worker's client that answers in this process."""
 
     def __init__(self, backend: Backend) -> None:
         self.info = backend.info
         self._worker = Worker(backend)
 
     def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
-        """Answer a call on copies of its arrays, which have travelled as they do to a worker."""
+        """Answer a call on copies of its arrays, encoded and decoded as for a worker."""
         channel = io.BytesIO()
         asked = {"call": describe_call(call), "again": again, "spelling": spelling}
         header = {"request": "ask", **asked}
@@ -50,18 +50,18 @@ class InProcess:
         return parse_answer(*reply, inputs=call.inputs)
 
     def restart(self) -> None:
-        """Do nothing: NumPy has no memory that a bad index could corrupt."""
+        """Do nothing: NumPy checks indices, so no bad index can have corrupted memory."""
 
 
 class Remembering(InProcess):
-    """Answers as the reference does, and the same call only once."""
+    """A client of the reference that computes each call once and keeps the answer."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self._answers: dict[bytes, Answer] = {}
 
     def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
-        """Answer a call, by looking up what was answered before if it is known."""
+        """Answer a call, from the stored answer if there is one."""
         key = _digest(call)
         if key not in self._answers:
             self._answers[key] = super().ask(call, again=again, spelling=spelling)
@@ -77,9 +77,9 @@ def _digest(call: Call) -> bytes:
 
 
 def suite_cases(paths: Sequence[Path] = ()) -> list[Case]:
-    """Load the cases (all shipped ones if no paths are given) that are asked here.
+    """Load the cases that mutants are judged by; of all shipped specs if no paths are given.
 
-    Large ones are left out, and those that need PyTorch or real data.
+    Large cases, and those that need PyTorch or real data, are left out.
     """
     cases = [case for path in spec_files(paths) for case in load_spec(path).cases]
     return [case for case in cases if not _is_left_out(case)]
@@ -94,11 +94,11 @@ def _is_left_out(case: Case) -> bool:
 def judge(
     cases: Iterable[Case], make: Make, reference: InProcess, *, apart: bool = False
 ) -> Iterator[tuple[str, Seen]]:
-    """Run cases one after another on a backend: on the same one, or each on one of its own."""
+    """Run cases one after another, on one backend or, with `apart`, each on a fresh one."""
     backend = make()
     for case in cases:
         verdict = CaseRunner(InProcess(backend), reference).run(case).verdict
-        # A fresh module's weight is random, and what comes out of it differs from run to run.
+        # A fresh module's weight is random, so its output differs from run to run.
         is_random = case.spec.operation.is_fresh
         yield case.id, Seen(verdict.outcome, _fingerprint(verdict, with_values=not is_random))
         backend = make() if apart else backend

@@ -1,4 +1,4 @@
-"""Copies of the reference as a package of its own, so that a mutant is a real implementation."""
+"""Patch copies of the reference, and write them as a package of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reference_sources() -> Sources:
 
 
 def patch(sources: Sources, mutant: Mutant) -> Sources:
-    """Put a mutant's fragment in; raises BadMutant unless the old one stands exactly once."""
+    """Apply a mutant; raise BadMutant unless its fragment occurs once and the result compiles."""
     if mutant.file not in sources:
         raise BadMutant(f"{mutant.id}: the reference has no file {mutant.file}")
     text = sources[mutant.file]
@@ -51,7 +51,7 @@ def patch(sources: Sources, mutant: Mutant) -> Sources:
 
 
 def undefined(code: CodeType) -> list[str]:
-    """List the global names that a module's functions use and nobody defines."""
+    """List the global names that a module's functions use but that are not defined."""
     stored = {use.argval for use in dis.get_instructions(code) if use.opname == "STORE_NAME"}
     return sorted(set(_globals_used(code)) - stored - set(dir(builtins)))
 
@@ -64,7 +64,7 @@ def _globals_used(code: CodeType) -> Iterator[str]:
 
 
 def diff(before: Sources, after: Sources) -> str:
-    """Show what differs between two versions of the sources."""
+    """Return the unified diff of two versions of the sources."""
     lines: list[str] = []
     for name, text in before.items():
         old, new = text.splitlines(), after[name].splitlines()
@@ -73,7 +73,7 @@ def diff(before: Sources, after: Sources) -> str:
 
 
 def write_package(sources: Sources, folder: Path) -> None:
-    """Write the sources below a folder as the package `embcheck_mutant`, importing itself."""
+    """Write the sources as the package `embcheck_mutant`, whose imports refer to itself."""
     for name, text in {"__init__.py": "", **sources}.items():
         path = folder / PACKAGE / name
         path.parent.mkdir(parents=True, exist_ok=True)

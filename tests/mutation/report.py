@@ -14,7 +14,7 @@ from mutation.survivors import GeneratedScore
 
 FORMAT = 1
 MANY_CLAUSES = 25
-"""A bug that shows in cases of more other clauses than these is hardly about its own clause."""
+"""The number of other clauses above which a bug is reported as too broad for its own clause."""
 
 
 def to_json(results: list[Result], generated: GeneratedScore | None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def write_json(path: Path, results: list[Result], generated: GeneratedScore | No
 
 
 def show(console: Console, results: list[Result], untried: list[str]) -> None:
-    """Print killed and all mutants by clause, and whatever asks for attention."""
+    """Print how many mutants of each clause are killed, and all that need attention."""
     rows = [f"{name} {k}/{n}" for name, (k, n) in by_clause(results).items()]
     console.print(Columns(rows, padding=(0, 3)))
     if untried:
@@ -82,7 +82,7 @@ def _show_survivor(console: Console, result: Result) -> None:
 
 
 def show_generated(console: Console, made: GeneratedScore) -> None:
-    """Print the score of a tool's mutants, and what is not settled."""
+    """Print the score of generated mutants, and the complaints about those not settled."""
     for complaint in made.complaints:
         console.print(f"\n{complaint}", markup=False, highlight=False)
     console.print(f"\n{made.killed} of {made.total} mutants by {made.tool} are killed.")

@@ -1,4 +1,4 @@
-"""Tell killed mutants from survivors, and clauses that are held from those that are not."""
+"""Decide which mutants are killed, and which of their clauses no case enforces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mutation.judging import Seen
 
 
 class Status(StrEnum):
-    """Whether the suite told a mutant from the correct implementation, and by which cases."""
+    """Whether the suite kills a mutant, by cases of its own clauses or only by others."""
 
     KILLED = "killed"
     ELSEWHERE = "killed-elsewhere"
@@ -22,42 +22,42 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What the suite made of one mutant."""
+    """The verdict on one mutant."""
 
     mutant: Mutant
     diff: str
     status: Status
     killed_by: tuple[str, ...]
     not_held_to: tuple[str, ...]
-    """Those of its clauses that no case holds it to."""
+    """The clauses of the mutant that no failing case covers."""
     elsewhere: int | None
-    """How many cases of other clauses go otherwise; None where not all of them were run."""
+    """How many cases of other clauses fail too; None if not all cases were run."""
     other_clauses: tuple[str, ...]
 
 
 def goes_otherwise(correct: Seen, seen: Seen) -> bool:
-    """Whether a case tells a mutant from the correct implementation, on which it must pass."""
+    """Whether a case kills a mutant: correctly it passes or is observed, and here it differs."""
     return correct.outcome in (Outcome.PASSED, Outcome.OBSERVED) and seen != correct
 
 
 def differing(
     cases: Iterable[Case], correct: Mapping[str, Seen], mutant: Mapping[str, Seen]
 ) -> list[Case]:
-    """List the cases that go otherwise on a mutant; those that it never came to tell nothing."""
+    """List the cases that kill a mutant; cases that were not run do not count."""
     judged = (case for case in cases if case.id in mutant)
     return [case for case in judged if goes_otherwise(correct[case.id], mutant[case.id])]
 
 
 def not_held_to(mutant: Mutant, differing: Iterable[Case]) -> tuple[str, ...]:
-    """List the clauses of a mutant of which no case goes otherwise."""
+    """List the clauses of a mutant that none of the differing cases covers."""
     broken = {clause for case in differing for clause in decides(case)}
     return tuple(clause for clause in mutant.clauses if clause not in broken)
 
 
 def score(mutant: Mutant, diff: str, differing: list[Case], *, is_whole: bool) -> Result:
-    """Give the verdict on a mutant: each of its clauses must have a case that goes otherwise.
+    """Return the verdict on a mutant; it is killed if each of its clauses has a differing case.
 
-    `is_whole` says whether all cases were run on it, or only those of its clauses.
+    `is_whole` says whether all cases were run on it.
     """
     own = [case for case in differing if decides(case) & set(mutant.clauses)]
     own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
@@ -77,14 +77,14 @@ def score(mutant: Mutant, diff: str, differing: list[Case], *, is_whole: bool) -
 
 
 def decides(case: Case) -> set[str]:
-    """Name the clauses that a case can hold a mutant to: what is only observed breaks no other."""
+    """Return the clauses that a case can enforce: no scored ones if it only observes."""
     is_observed = isinstance(case.expectation, Observes)
     left_open = Level.IMPLEMENTATION_DEFINED
     return {clause.id for clause in case.clauses if not is_observed or clause.level is left_open}
 
 
 def by_clause(results: Iterable[Result]) -> dict[str, tuple[int, int]]:
-    """Count, for each clause that a mutant breaks, how many are killed and how many there are."""
+    """Count the killed mutants and all mutants of each clause that a mutant breaks."""
     counts: dict[str, tuple[int, int]] = {}
     for result in results:
         for clause in result.mutant.clauses:

@@ -1,4 +1,4 @@
-"""What was decided about a tool's mutants that survived: `tests/mutants/survivors.yaml`."""
+"""The decisions on generated mutants that survived, stored in `tests/mutants/survivors.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mutation.catalogue import SURVIVORS
 
 
 class Verdict(StrEnum):
-    """Why a mutant that once survived is no fault of the suite's any more."""
+    """Why a mutant that once survived no longer shows a gap of the suite."""
 
     EQUIVALENT = "equivalent"
     NEW_CASE = "new case"
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Settled:
-    """A mutant that once survived, known by its difference, and what was made of it."""
+    """A mutant that once survived, identified by its diff, and the decision on it."""
 
     id: str
     diff: str
@@ -31,7 +31,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class GeneratedScore:
-    """How many generated mutants are killed, what was settled, and what is still to be."""
+    """How many generated mutants are killed, the decisions on others, and open complaints."""
 
     tool: str
     killed: int
@@ -50,7 +50,7 @@ class GeneratedScore:
 
 
 def load_settled(path: Path = SURVIVORS) -> list[Settled]:
-    """Load the decisions, each of which gives its reason."""
+    """Load the decisions with their reasons."""
     return [
         Settled(entry["id"], entry["diff"].strip(), Verdict(entry["verdict"]), entry["reason"])
         for entry in read_yaml(path)["survivors"]
@@ -60,9 +60,10 @@ def load_settled(path: Path = SURVIVORS) -> list[Settled]:
 def settle(
     tool: str, results: Iterable[tuple[str, bool]], settled: Iterable[Settled]
 ) -> GeneratedScore:
-    """Hold each mutant's difference and whether it was killed against what was decided.
+    """Compare the results, pairs of a mutant's diff and whether it was killed, with the decisions.
 
-    Every survivor must be settled as equivalent, and every decision must still fit.
+    There is a complaint for each survivor that is not settled as equivalent, and for each decision
+    that no longer fits.
     """
     pairs = [(change(diff), is_killed) for diff, is_killed in results]
     killed = dict(pairs) | {diff: False for diff, is_killed in pairs if not is_killed}
@@ -89,5 +90,5 @@ def _complaints(killed: Mapping[str, bool], decisions: Mapping[str, Settled]) ->
 
 
 def change(diff: str) -> str:
-    """Return a difference without its line numbers, which move."""
+    """Return a diff without its line numbers, which other edits move."""
     return "\n".join(line for line in diff.splitlines() if not line.startswith("@@"))

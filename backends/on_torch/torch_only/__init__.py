@@ -1,1 +1,1 @@
-"""Probes: what only PyTorch itself can be asked. A module a theme, a function a probe."""
+"""Probes of what only PyTorch has: each module is a theme, each public function a probe."""

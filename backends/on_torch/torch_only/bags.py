@@ -18,7 +18,7 @@ def _reduce(question: ProbeQuestion, **sources: torch.Tensor) -> torch.Tensor:
 
 
 def positional(question: ProbeQuestion) -> Answers:
-    """Make a module of the arguments `positional`, and return its options."""
+    """Make a module from the positional arguments `positional`, and return its options."""
     module = torch.nn.EmbeddingBag(*question.options["arguments"]["positional"])
     numbers = ("max_norm", "norm_type", "padding_idx")
     flags = ("scale_grad_by_freq", "sparse", "include_last_offset")
@@ -53,7 +53,7 @@ def sign_of_zero(question: ProbeQuestion) -> Answers:
 
 
 def requires_grad(question: ProbeQuestion) -> Answers:
-    """Return whether the output requires a gradient where the input `of` does."""
+    """Return whether the output requires a gradient if the input named by `of` does."""
     source = question.options["arguments"]["of"]
     changed = {name: tensor.clone() for name, tensor in question.tensors.items() if name == source}
     output = _reduce(question, **{name: copy.requires_grad_() for name, copy in changed.items()})
@@ -61,19 +61,19 @@ def requires_grad(question: ProbeQuestion) -> Answers:
 
 
 def weight_first(question: ProbeQuestion) -> Answers:
-    """Call with the weight before the indices, and return the output; it warns where it works."""
+    """Call with the weight before the indices, and return the output; warnings are ignored."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     output, _ = with_warnings(lambda: F.embedding_bag(weight, indices))
     return {"answer": output}
 
 
 def weight_second(question: ProbeQuestion) -> Answers:
-    """Call with the indices before the weight, by position too, and return the output."""
+    """Call with the indices before the weight, also by position, and return the output."""
     return {"answer": F.embedding_bag(question.tensors["indices"], question.tensors["weight"])}
 
 
 def complaint(question: ProbeQuestion) -> Answers:
-    """Return the class of the exception that the call ends in, or no text."""
+    """Return the class name of the exception that the call raises, or an empty text."""
     try:
         _reduce(question)
     except Exception as error:  # noqa: BLE001  (which exception it is, is the answer)

@@ -9,14 +9,14 @@ from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
 def lookup_under_autocast(question: ProbeQuestion) -> Answers:
-    """Look up where autocast asks for bfloat16."""
+    """Look up under autocast to bfloat16."""
     with torch.autocast(question.device, dtype=torch.bfloat16):
         output = F.embedding(question.tensors["indices"], question.tensors["weight"])
     return {"answer": output}
 
 
 def bags_under_autocast(question: ProbeQuestion) -> Answers:
-    """Reduce bags where autocast asks for bfloat16."""
+    """Reduce bags under autocast to bfloat16."""
     tensors = question.tensors
     with torch.autocast(question.device, dtype=torch.bfloat16):
         output = F.embedding_bag(

@@ -21,9 +21,10 @@ def through(question: ProbeQuestion) -> Answers:
 
 
 def accumulated(question: ProbeQuestion) -> Answers:
-    """Carry out several `lookups`, each with its own indices and options, on one weight.
+    """Return the gradient that several `lookups` in one weight accumulate.
 
-    Each is differentiated as it comes, or all are at the end, if `at_once`.
+    Each has its own indices and options. Each is differentiated at once after its lookup or, with
+    the argument `at_once`, all are differentiated together at the end.
     """
     weight, total = _leaf(question), torch.zeros(())
     for lookup in question.options["arguments"]["lookups"]:
@@ -81,7 +82,7 @@ def checks(question: ProbeQuestion) -> Answers:
 
 
 def tangent(question: ProbeQuestion) -> Answers:
-    """Differentiate forward, along a tangent of `tangent` everywhere."""
+    """Return the lookup and its forward-mode tangent; the weight's is `tangent` everywhere."""
     options, weight = dict(question.options), question.tensors["weight"]
     direction = torch.full_like(weight, options.pop("arguments")["tangent"])
     look_up = partial(embedding, question.tensors["indices"], **options)
@@ -90,7 +91,7 @@ def tangent(question: ProbeQuestion) -> Answers:
 
 
 def second_order(question: ProbeQuestion) -> Answers:
-    """Return the gradient, and that of its sum, weighted by `factors`, for the upstream one."""
+    """Return the gradient g, and the derivative of sum(g * factors) by the upstream gradient."""
     options, weight = dict(question.options), _leaf(question)
     factors = weight.new_tensor(options.pop("arguments")["factors"])
     output = embedding(question.tensors["indices"], weight, **options)

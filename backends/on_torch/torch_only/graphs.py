@@ -38,7 +38,7 @@ def bags(question: ProbeQuestion) -> Answers:
 
 
 def complaint(question: ProbeQuestion) -> Answers:
-    """Compile by a call with valid indices; return the exception's class for the given ones."""
+    """Compile with valid indices; return the exception's class name for the given indices."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     return exception_of(_compiled(question, F.embedding), indices, weight)
 

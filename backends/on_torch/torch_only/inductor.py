@@ -1,7 +1,7 @@
 """Probes of torch.compile's default compiler, Inductor, which needs a C++ compiler on the CPU.
 
-Its use of vector instructions is off: what it makes would depend on the processor, and it would
-compile a dozen test programs first.
+Its use of vector instructions is off: otherwise its code would depend on the processor, and it
+would first compile a dozen test programs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def lacking() -> str | None:
 
 
 def complaint(question: ProbeQuestion) -> Answers:
-    """Compile by a call with valid indices; return the exception's class for the given ones."""
+    """Compile with valid indices; return the exception's class name for the given indices."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     return exception_of(_compiled(), indices, weight)
 

@@ -1,4 +1,4 @@
-"""Probes of a new module's weight: how it is drawn, and drawn anew."""
+"""Probes of a new module's weight: how it is drawn and reset."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def statistics(question: ProbeQuestion) -> Answers:
 def describe(values: np.ndarray) -> dict[str, float]:
     """Return mean, variance, and the largest gap between a sample's distribution and N(0, 1).
 
-    The gap is looked for at the quantiles of N(0, 1), so it is at most that of Kolmogorov and
-    Smirnov, which looks everywhere.
+    The gap is measured only at quantiles of N(0, 1), so it is at most the Kolmogorov-Smirnov
+    statistic.
     """
     flat = np.sort(values, axis=None)
     probabilities = np.arange(1, QUANTILES) / QUANTILES
@@ -43,7 +43,7 @@ def same_draw(question: ProbeQuestion) -> Answers:
 
 
 def reset(question: ProbeQuestion) -> Answers:
-    """Fill the weight with 9 and reset the parameters; return it, and how many 9 are left."""
+    """Fill the weight with 9 and reset it; return it, how many 9 are left, and if it trains."""
     module = _drawn(question)
     module.weight.requires_grad_(not question.options["arguments"]["frozen"])
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Probes of a lookup: what it takes as an index, and what its output and its weight are then."""
+"""Probes of a lookup: what it takes as an index, and its output and weight afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def contiguity(question: ProbeQuestion) -> Answers:
 
 
 def requires_grad(question: ProbeQuestion) -> Answers:
-    """Return whether the output requires gradients: if the weight does not, does, under no_grad."""
+    """Return whether the output requires gradients in three cases.
+
+    The weight does not require gradients, it does, and it does but the lookup is under `no_grad`.
+    """
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     learnt = weight.clone().requires_grad_()
     with torch.no_grad():
@@ -58,18 +61,18 @@ def nested(question: ProbeQuestion) -> Answers:
 
 
 def python_objects(question: ProbeQuestion) -> Answers:
-    """Give the function its inputs in the `arguments`' forms: tensor, list, number or none."""
+    """Give the function each input in its form in `arguments`: tensor, list, number or none."""
     return {"answer": embedding(**_in_forms(question))}
 
 
 def python_objects_in_module(question: ProbeQuestion) -> Answers:
-    """Give the module its indices in the `arguments`' form."""
+    """Give the module its indices in their form in `arguments`."""
     inputs = _in_forms(question)
     return {"answer": _Embedding.from_pretrained(inputs["weight"])(inputs["input"])}
 
 
 def after_refusal(question: ProbeQuestion) -> Answers:
-    """Look up what PyTorch refuses; return the refusal's class and the weight after it."""
+    """Look up what PyTorch refuses; return the exception's class name and the weight afterwards."""
     refusal = ""
     try:
         embedding(**_arguments(question))
@@ -79,7 +82,7 @@ def after_refusal(question: ProbeQuestion) -> Answers:
 
 
 def twice(question: ProbeQuestion) -> Answers:
-    """Look up twice; return the first output, and what the second adds to it."""
+    """Look up twice; return the first output, and the second output minus the first."""
     first = embedding(**_arguments(question)).clone()
     return {"answer": first, "answer_change": embedding(**_arguments(question)) - first}
 

@@ -31,14 +31,14 @@ def one_hot(question: ProbeQuestion) -> Answers:
 
 
 def meta_indices(question: ProbeQuestion) -> Answers:
-    """Look indices on the meta device up in a table that has data."""
+    """Look up indices on the meta device in a table that has data."""
     return _described(
         F.embedding(question.tensors["indices"].to("meta"), question.tensors["weight"])
     )
 
 
 def meta_weight(question: ProbeQuestion) -> Answers:
-    """Look indices that have data up in a table on the meta device."""
+    """Look up indices that have data in a table on the meta device."""
     return _described(
         F.embedding(question.tensors["indices"], question.tensors["weight"].to("meta"))
     )

@@ -22,7 +22,7 @@ def printed(question: ProbeQuestion) -> Answers:
 
 
 def options_by_position(question: ProbeQuestion) -> Answers:
-    """Make a module from `positional` arguments alone; return what its options are then."""
+    """Make a module from `positional` arguments alone; return its options in `show` as text."""
     module = _class(question)(*question.options["arguments"]["positional"])
     named = [f"{name}={getattr(module, name)}" for name in question.options["arguments"]["show"]]
     return {"answer_text": ", ".join(named)}
@@ -39,7 +39,7 @@ def given_weight(question: ProbeQuestion) -> Answers:
 
 
 def call_and_function(question: ProbeQuestion) -> Answers:
-    """Look up by a module, by its argument's keyword, and by the function with its options."""
+    """Look up by a module, with a keyword, and by the function; return outputs and gradients."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     modules, own = [_make(question), _make(question)], weight.clone().requires_grad_()
     sizes = ("num_embeddings", "embedding_dim")
@@ -129,7 +129,7 @@ def _make(question: ProbeQuestion) -> Any:
     options = {k: v for k, v in question.options.items() if k not in ("object", "arguments")}
     if "dtype" in options:
         options["dtype"] = getattr(torch, options["dtype"])
-    # A copy, for a module may change its weight, and the question's tensors are the caller's.
+    # A copy, since a module may change its weight, and the question's tensors are the caller's.
     if "weight" in question.tensors:
         options["_weight"] = question.tensors["weight"].clone()
     return _class(question)(**options)

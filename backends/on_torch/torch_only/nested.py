@@ -9,12 +9,12 @@ from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
 def bags(question: ProbeQuestion) -> Answers:
-    """Cut indices, and per-sample weights, at one tensor of offsets, and return the output."""
+    """Reduce bags of indices and per-sample weights that are cut at the same offsets tensor."""
     return _reduce(question, question.tensors["offsets"])
 
 
 def bags_with_equal_offsets(question: ProbeQuestion) -> Answers:
-    """The same, where the per-sample weights are cut at a copy of the offsets."""
+    """Reduce the same bags, with the per-sample weights cut at a copy of the offsets."""
     return _reduce(question, question.tensors["offsets"].clone())
 
 

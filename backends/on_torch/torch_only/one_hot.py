@@ -33,7 +33,7 @@ def product_without_conversion(question: ProbeQuestion) -> Answers:
 
 
 def gradient_of_product(question: ProbeQuestion) -> Answers:
-    """Return the gradients for the table: of vectors times table, and of the lookup."""
+    """Return the table's gradient of the vectors times the table, and that of the lookup."""
     indices, upstream = question.tensors["indices"], question.tensors["grad_output"]
     weight = question.tensors["weight"].clone().requires_grad_()
     product = _vectors(question).to(weight.dtype) @ weight
@@ -45,7 +45,7 @@ def gradient_of_product(question: ProbeQuestion) -> Answers:
 
 
 def bags(question: ProbeQuestion) -> Answers:
-    """Return the vectors, added up over each row of the class values, times the table."""
+    """Add up the vectors over each row of the class values, and multiply the sums by the table."""
     weight = question.tensors["weight"]
     return {"answer": _vectors(question).sum(dim=1).to(weight.dtype) @ weight}
 

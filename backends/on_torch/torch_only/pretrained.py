@@ -1,4 +1,4 @@
-"""Probes of `from_pretrained`: what it takes, and what it makes of it."""
+"""Probes of `from_pretrained`: what it takes, and the module that it makes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def of_form(question: ProbeQuestion) -> Answers:
 
 
 def of_parameter(question: ProbeQuestion) -> Answers:
-    """Make a frozen module of a parameter; return who of both is trainable, and what they share."""
+    """Make a frozen module of a parameter; return which is trainable, and what they share."""
     parameter = torch.nn.Parameter(question.tensors["weight"].clone())
     module = _Embedding.from_pretrained(parameter)
     return {
@@ -53,13 +53,13 @@ def of_computed(question: ProbeQuestion) -> Answers:
 
 
 def of_subclass(question: ProbeQuestion) -> Answers:
-    """Ask a subclass; return the name of the class that its answer has."""
+    """Call `from_pretrained` of a subclass; return the class name of the module that it makes."""
     subclass: Any = Subclass
     return {"answer_text": type(subclass.from_pretrained(question.tensors["weight"])).__name__}
 
 
 def of_instance(question: ProbeQuestion) -> Answers:
-    """Ask a module of 9 x 9 numbers with padding; return the printed form of what it makes."""
-    # Unlike the weight in size and options: what is taken from it would show.
+    """Call `from_pretrained` of a 9 x 9 module with padding; return the printed new module."""
+    # Its size and options differ from the weight's, so anything taken from them would show.
     instance = _Embedding(9, 9, padding_idx=0)
     return {"answer_text": repr(instance.from_pretrained(question.tensors["weight"]))}

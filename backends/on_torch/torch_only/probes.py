@@ -1,4 +1,4 @@
-"""Finds the probe that a call names, and brings its answers home.
+"""Finds the probe that a call names, and converts its answers to NumPy.
 
 The option `probe: modules/state-keys` names the function `state_keys` in `modules.py`. A probe does
 what its docstring says through PyTorch's own API, and returns its answers by observation name:
@@ -28,7 +28,7 @@ Answers = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ProbeQuestion:
-    """What a probe is given: the call's tensors, on the backend's device, and its options."""
+    """The input of a probe: the call's tensors, on the backend's device, and its options."""
 
     tensors: dict[str, torch.Tensor]
     options: dict[str, Any]
@@ -36,7 +36,7 @@ class ProbeQuestion:
 
 
 def prepare(call: Call, device: str) -> Callable[[], tuple[Answers, dict[str, torch.Tensor]]]:
-    """Return the probe as a thunk; raises Unsupported where it does not exist or cannot run."""
+    """Return the probe as a thunk; raise Unsupported if it does not exist or cannot run."""
     options = dict(call.options)
     name = options.pop("probe", "")
     probe = _find(name)
@@ -45,7 +45,7 @@ def prepare(call: Call, device: str) -> Callable[[], tuple[Answers, dict[str, to
 
 
 def to_numpy(answers: Answers, found: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Bring answers home as arrays, text as its UTF-8 bytes."""
+    """Convert answers to arrays, text to its UTF-8 bytes."""
     after = inputs_after({name: to_array(tensor) for name, tensor in found.items()})
     return {**after, **{name: _array(answer) for name, answer in answers.items()}}
 
@@ -56,7 +56,7 @@ def _find(name: str) -> Callable[[ProbeQuestion], Answers]:
         module = import_module(f"{THEMES}.{theme}")
         probe: Callable[[ProbeQuestion], Answers] = getattr(module, function.replace("-", "_"))
     except (ImportError, AttributeError):
-        # A probe of a newer suite, or of a theme that needs what this torch lacks.
+        # The probe belongs to a newer suite, or its theme needs what this torch lacks.
         raise Unsupported(f"there is no probe '{name}'") from None
     reason = module.lacking() if hasattr(module, "lacking") else None
     if reason is not None:

@@ -75,9 +75,9 @@ def _tangent(question: ProbeQuestion, function: Callable[..., Tensor]) -> Answer
 
 
 def second_derivative(question: ProbeQuestion) -> Answers:
-    """Return the weight's gradient, and the derivative of its product with the weight.
+    """Return the gradient g, and the derivative of sum(g * weight) by the upstream gradient.
 
-    The derivative is that for the upstream gradient, for which the weight's gradient is linear.
+    The weight's gradient is linear in the upstream gradient.
     """
     weight = question.tensors["weight"].clone().requires_grad_()
     output = F.embedding(question.tensors["indices"], weight, **question.options)
@@ -88,7 +88,7 @@ def second_derivative(question: ProbeQuestion) -> Answers:
 
 
 def second_derivative_of_bags(question: ProbeQuestion) -> Answers:
-    """Return the second derivative of the sum of the squared output for the weight."""
+    """Return the weight's gradient of sum(g), where g is its gradient of sum(output ** 2)."""
     weight = question.tensors["weight"].clone().requires_grad_()
     output = F.embedding_bag(question.tensors["indices"], weight, **question.options)
     gradient = torch.autograd.grad(output.square().sum(), weight, create_graph=True)[0]
@@ -96,7 +96,7 @@ def second_derivative_of_bags(question: ProbeQuestion) -> Answers:
 
 
 class _Named(Tensor):
-    """A tensor for which every function answers its own name."""
+    """A tensor for which every function returns its own name."""
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> str:
@@ -104,7 +104,7 @@ class _Named(Tensor):
 
 
 def subclass(question: ProbeQuestion) -> Answers:
-    """Call both functions with indices of a subclass, which takes calls over; return its answer."""
+    """Call both functions with indices of a subclass that overrides them; return its answers."""
     indices = question.tensors["indices"].as_subclass(_Named)
     functions: tuple[Callable[..., Any], ...] = (F.embedding, F.embedding_bag)
     weight = question.tensors["weight"]
@@ -123,5 +123,5 @@ def deterministic_gradient(question: ProbeQuestion) -> Answers:
         )
         return {"answer": torch.autograd.grad(total, weight)[0]}
     finally:
-        # The switch is the process's, and other calls come to it.
+        # The switch holds for the whole process, in which other calls follow.
         torch.use_deterministic_algorithms(mode=before)

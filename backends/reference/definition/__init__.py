@@ -1,1 +1,1 @@
-"""The documented behaviour in plain NumPy: what is refused, reduced and passed back."""
+"""The documented behaviour in plain NumPy: checks, reductions and gradients."""

@@ -1,4 +1,4 @@
-"""What a call must not contain."""
+"""Checks of a call's arguments, which raise an error for an invalid value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from embcheck.conformance.contract.call import Call
 
 
 def padding_row(padding_idx: int | None, rows: int) -> int | None:
-    """Return the row that `padding_idx` names; negative ones count from the end."""
+    """Return the row that `padding_idx` names; a negative one counts from the end."""
     if padding_idx is None:
         return None
     if not isinstance(padding_idx, int):
@@ -19,7 +19,7 @@ def padding_row(padding_idx: int | None, rows: int) -> int | None:
 
 
 def check_indices(indices: np.ndarray, rows: int) -> None:
-    """Refuse indices that are not int32 or int64, or name no row."""
+    """Raise TypeError unless indices are int32 or int64, and IndexError if one names no row."""
     if indices.dtype not in (np.int32, np.int64):
         raise TypeError(f"indices must be int32 or int64, not {indices.dtype}")
     if ((indices < 0) | (indices >= rows)).any():
@@ -27,7 +27,7 @@ def check_indices(indices: np.ndarray, rows: int) -> None:
 
 
 def check_renorm(max_norm: object, norm_type: object) -> None:
-    """Refuse bounds and orders that are no numbers."""
+    """Raise an error unless max_norm is a number >= 0 and norm_type a number > 0."""
     if not isinstance(max_norm, (int, float)) or not isinstance(norm_type, (int, float)):
         raise TypeError(f"max_norm and norm_type must be numbers, not {max_norm!r}, {norm_type!r}")
     if max_norm < 0:
@@ -37,7 +37,7 @@ def check_renorm(max_norm: object, norm_type: object) -> None:
 
 
 def check_bag_options(call: Call, weight: np.ndarray, mode: str) -> None:
-    """Refuse unknown modes, weights without fractions, and options that exclude each other."""
+    """Raise an error for an unknown mode, an integer weight, or options that exclude each other."""
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"mode must be sum, mean or max, not {mode!r}")
     if weight.dtype.kind not in "fV":

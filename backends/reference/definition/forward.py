@@ -1,4 +1,4 @@
-"""Scaling to max_norm, and the reduction of bags. Sums are carried out in float64, rounded once."""
+"""Scaling to max_norm, and the reduction of bags. Sums are computed in float64, rounded once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from embcheck.backends.reference.definition.positions import Positions
 
 
 def renormalise(weight: np.ndarray, indices: np.ndarray, max_norm: float, order: float) -> None:
-    """Scale each named row whose norm is larger than max_norm down to it, in place, once."""
+    """Scale each named row with a norm above max_norm down to that norm, once and in place."""
     for row in np.unique(indices):
         norm = np.linalg.norm(weight[row].astype(np.float64), order)
         if norm > max_norm:
@@ -16,8 +16,8 @@ def renormalise(weight: np.ndarray, indices: np.ndarray, max_norm: float, order:
 
 
 def reduce(weight: np.ndarray, positions: Positions, mode: str) -> np.ndarray:
-    """Reduce each bag; a bag without positions is zeros."""
-    # A lookup is a copy, bit for bit: nothing of it is computed.
+    """Reduce each bag; a bag without positions gives zeros."""
+    # A lookup copies rows bit for bit, without arithmetic.
     if (positions.bag_sizes == 1).all() and (positions.factors == 1).all():
         return np.asarray(weight[positions.rows])
     rows = weight[positions.rows].astype(np.float64) * positions.factors[:, None]

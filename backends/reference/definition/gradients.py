@@ -1,4 +1,4 @@
-"""Gradients of sum(output * grad_output), dense and sparse, and what training makes of them."""
+"""Gradients of sum(output * grad_output), dense and sparse, and the training steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def differentiate(
 ) -> dict[str, np.ndarray]:
     """Return the gradients of sum(output * grad_output), and the weight after a training step.
 
-    Scaling to max_norm is no part of the derivative; `before` is the weight before it.
+    The derivative leaves out the scaling to max_norm; `before` is the weight before that scaling.
     """
     if not trainable(call) and call.wants(Observation.GRAD_WEIGHT, *SPARSE_OBSERVATIONS):
         raise RuntimeError("the weight is frozen: it has no gradient")
@@ -73,7 +73,7 @@ def differentiate(
 def _shares(
     weight: np.ndarray, positions: Positions, mode: str, upstream: np.ndarray
 ) -> np.ndarray:
-    """Return what each position passes on of its bag's upstream gradient."""
+    """Return the part of its bag's upstream gradient that each position passes to its row."""
     shares = upstream[positions.bags] * positions.factors[:, None]
     if mode == "mean":
         return np.asarray(shares / positions.bag_sizes[positions.bags][:, None])
@@ -87,12 +87,12 @@ def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     rows = weight[positions.rows].astype(np.float64)
     winners = np.zeros(rows.shape, bool)
     _, starts, bags = np.unique(positions.bags, return_index=True, return_inverse=True)
-    # `reduceat` refuses to begin where there is nothing.
+    # Without positions or columns there are no winners.
     if not rows.size:
         return winners
-    # A NaN is the maximum of its bag, though it equals nothing, itself included.
+    # A NaN is the maximum of its bag, although it does not equal itself.
     is_top = (rows == np.maximum.reduceat(rows, starts)[bags]) | np.isnan(rows)
-    # Behind all rows, where no minimum takes it.
+    # All other places get a number behind the last row, which no minimum picks.
     places = np.where(is_top, np.arange(len(rows))[:, None], len(rows))
     first = np.minimum.reduceat(places, starts)
     winners[first, np.arange(weight.shape[1])] = True

@@ -9,7 +9,7 @@ from embcheck.conformance.contract.call import Call
 
 
 def one_hot(call: Call) -> dict[str, np.ndarray]:
-    """Put a 1 at each index of a new last axis; `product` is that times the weight."""
+    """Return the one-hot rows in int64, and their `product` with the weight if there is one."""
     indices, classes = call.inputs["indices"], call.option("num_classes")
     if indices.dtype != np.int64:
         raise TypeError(f"one_hot takes int64 indices, not {indices.dtype}")

@@ -1,7 +1,7 @@
-"""A first step of each optimiser that takes sparse gradients, with learning rate 1.
+"""The first step of each optimiser that takes sparse gradients, with learning rate 1.
 
-Each is given the whole gradient: what several positions pass to a row is added up before. A row
-without a gradient stays as it is, since none of the steps has any other term.
+Each step gets the whole gradient, in which the parts of each row are already added up. A row with
+a zero gradient stays as it is, since no step has any other term.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def sgd(weight: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 
 def adagrad(weight: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Subtract the gradient over the root of the sum of its squares, which is one so far."""
+    """Subtract the gradient, divided by the root of its sum of squares, which has one term here."""
     epsilon = 1e-10
     sum_of_squares = gradient**2
     return np.asarray(weight - gradient / (np.sqrt(sum_of_squares) + epsilon))
 
 
 def sparse_adam(weight: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Subtract the mean of the gradient over the root of the mean of its squares.
+    """Subtract the mean of the gradient, divided by the root of the mean of its squares.
 
     Both means start at 0; the first step is corrected for that.
     """

@@ -38,7 +38,7 @@ def lookup(call: Call) -> Positions:
 
 
 def bag_positions(call: Call, weight: np.ndarray, mode: str) -> Positions:
-    """Cut the indices into bags; positions behind the last bag belong to none."""
+    """Divide the indices into bags, without those behind the last bag."""
     indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
     check_bag_options(call, weight, mode)
     if indices.ndim == 2:
@@ -47,7 +47,7 @@ def bag_positions(call: Call, weight: np.ndarray, mode: str) -> Positions:
         starts = np.arange(len(indices) + 1) * indices.shape[1]
     else:
         starts = _bag_starts(call, indices.size)
-    # Up to the last bound: indices behind it are in no bag.
+    # Indices behind the last bound are in no bag.
     places = np.arange(starts[-1])
     bags = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     factors = call.inputs.get("per_sample_weights", np.ones(indices.shape)).reshape(-1)

@@ -1,4 +1,4 @@
-"""How a gradient is stored: as (V, D), or by rows, as one entry for each position."""
+"""Sparse gradients: their entries, and the calls that must not ask for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from embcheck.conformance.contract.call import Call, Observation
 
 
 def check_is_sparse(call: Call, *, is_trainable: bool) -> None:
-    """Refuse to read entries of a dense gradient, and to give SparseAdam one."""
+    """Raise RuntimeError if a call needs a sparse gradient and its gradient is dense.
+
+    A dense gradient has no entries to read, and SparseAdam does not take it.
+    """
     if call.option("sparse"):
         return
     if call.wants(Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES):
@@ -18,7 +21,10 @@ def check_is_sparse(call: Call, *, is_trainable: bool) -> None:
 
 
 def entries(rows: np.ndarray, shares: np.ndarray, padding: int | None) -> dict[str, np.ndarray]:
-    """Return an entry for each position, in reading order; padded ones are left out."""
+    """Return the rows and values of a sparse gradient, one entry for each position.
+
+    The entries are in the order of the positions. Those of the padding row are left out.
+    """
     kept = slice(None) if padding is None else rows != padding
     return {
         Observation.SPARSE_GRAD_ROWS: rows[kept].astype(np.int64),

@@ -13,7 +13,7 @@ from embcheck.conformance.contract.schemes import SCHEMES, LevelGrid, Scheme, gr
 
 @dataclass(frozen=True)
 class Stored:
-    """Codes (V, D), from 0 for the lowest number of the scheme, and the levels that they name."""
+    """Codes (V, D) of a table, and the levels that they name; code 0 is the lowest number."""
 
     codes: np.ndarray
     numbers: np.ndarray
@@ -28,7 +28,7 @@ class Stored:
 def store(table: np.ndarray, scheme: Scheme) -> Stored:
     """Give each element the code of its nearest level.
 
-    A group with an infinity or NaN has no levels: what its codes are is left open.
+    A group with an infinity or NaN has no levels, and its codes are arbitrary.
     """
     with np.errstate(invalid="ignore"):
         return _store(table, scheme)
@@ -39,7 +39,7 @@ def _store(table: np.ndarray, scheme: Scheme) -> Stored:
     scale, offset = _kept(grid.scale, scheme), _kept(grid.offset, scheme)
     if scheme.keeps_zero:
         offset = np.rint(grid.offset / np.where(grid.scale == 0, 1.0, grid.scale)) * scale
-    else:  # From the lowest level, as it is kept, to the highest number.
+    else:  # From the rounded lowest level to the highest level.
         highest = grid.offset + grid.scale * numbers[-1]
         scale = _kept((highest - offset) / numbers[-1], scheme)
     divisor = np.where(scale == 0, 1.0, scale)  # A group of equal numbers has one level.
@@ -58,7 +58,7 @@ def _kept(values: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 
 def stored_call(call: Call) -> tuple[Call, dict[str, np.ndarray]]:
-    """Return the same call on the stored table, and what there is to see of that table."""
+    """Return the call on the dequantised table, and the observations of the stored table."""
     name, table = call.option("scheme"), call.inputs["weight"]
     if name not in SCHEMES:
         raise ValueError(f"there is no scheme {name!r}")

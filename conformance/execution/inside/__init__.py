@@ -1,1 +1,1 @@
-"""What runs inside a worker process: only its own modules, and other such processes, import it."""
+"""Code that runs in worker processes; only such processes import it."""

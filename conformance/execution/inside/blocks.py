@@ -1,4 +1,4 @@
-"""What the clock is put around: calls in a row, and the sentinel's gather."""
+"""The code that is timed: blocks of calls in a row, and the sentinel's gather."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Thunk = Callable[[], Any]
 
 
 class Sentinel:
-    """A bare `np.take` into memory that is there already: what the machine's noise is read from."""
+    """A bare `np.take` into existing memory, whose times show the noise of the machine."""
 
     def prepare(self, call: Call) -> Callable[[], np.ndarray]:
         """Return a thunk that gathers the rows of all indices, whatever the operation."""
@@ -30,7 +30,7 @@ class Sentinel:
         return lambda: np.take(weight, indices, axis=0, mode="clip", out=out)
 
     def to_numpy(self, answer: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Name the rows."""
+        """Return the rows as `output`."""
         return {"output": answer}
 
 
@@ -44,14 +44,15 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
 def block_of(
     thunks: Sequence[Thunk], calls: int, start: int = 0
 ) -> Callable[[], tuple[float, Any]]:
-    """Return what calls thunks in turn, from the `start`-th on, and returns seconds and answer.
+    """Return a function that calls thunks in turn, `calls` times from the `start`-th on.
 
-    The seconds are those of all calls, the answer is the last. Each answer is dropped before the
-    next call, which may then have its memory; kept until then, two would take turns in two places.
+    It returns the seconds of all calls and the last answer. Each answer is dropped before the next
+    call, which may then reuse its memory. If answers were kept until the next one comes, two places
+    in memory would take turns.
     """
     if len(thunks) == 1:
         return partial(_repeat, thunks[0], calls)
-    # The order is laid out before the clock starts: within it, only calls are made.
+    # The order is made before the clock starts, so that only the calls are timed.
     return partial(_rotate, [thunks[(start + turn) % len(thunks)] for turn in range(calls)])
 
 
@@ -65,7 +66,7 @@ def _rotate(thunks: Sequence[Thunk]) -> tuple[float, Any]:
 
 
 def _repeat(thunk: Thunk, calls: int) -> tuple[float, Any]:
-    """Call one thunk many times, ten times to a turn of the loop, which short calls would feel."""
+    """Call one thunk many times, ten in each turn of the loop, to keep the loop's share small."""
     tens, ones = map(range, divmod(calls - 1, CALLS_A_TURN))
     started = time.perf_counter()
     for _ in tens:
@@ -93,11 +94,11 @@ def involuntary_switches() -> int:
 def clock_costs(thunks: int) -> tuple[float, float]:
     """Return the seconds of one reading of the clock, and of the loop around one call in a block.
 
-    The call itself is not counted: each user of a thunk pays for it. The loop is that of a block
-    with a number of `thunks` in turn.
+    The call itself is not included: each user of a thunk pays for it. `thunks` is the number of
+    thunks that take turns in the block.
     """
     clock = time.perf_counter
-    # The least of many: whatever interrupts a reading only makes it longer.
+    # The least of many, since an interruption only makes a reading longer.
     timer = min(-(clock() - clock()) for _ in range(TIMER_SAMPLES))
     turn = min(_turns([None] * TURNS) for _ in range(LOOP_LOOKS)) / TURNS
     return timer, turn / CALLS_A_TURN if thunks == 1 else turn

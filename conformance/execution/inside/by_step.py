@@ -1,7 +1,8 @@
-"""A call step by step: what dies before its user, and what a second call does to the first answer.
+"""Make a call step by step: find what is freed too early, and what a later call overwrites.
 
-Between two steps garbage is collected, and freed memory is written to, as other parts of a program
-do. A thunk that needs an object which it does not keep alive then fails each time, not by chance.
+Between two steps, garbage is collected and freed memory is overwritten, as other parts of a program
+might do. A thunk that needs an object that it does not keep alive then fails each time, not by
+chance.
 """
 
 from __future__ import annotations
@@ -23,25 +24,27 @@ from embcheck.conformance.execution.same import same_bits
 Arrays = dict[str, np.ndarray]
 
 SIZES = tuple(2**power for power in range(4, 16))
-"""Bytes of the memory that is taken, written to and let go, beside the sizes of the inputs."""
+"""Sizes, in bytes, of the memory that is allocated, written to and freed, besides those of the
+inputs."""
 TIMES = 8
-"""An allocator keeps some freed pieces of each size; these are enough to get at all of them."""
+"""How often each size is allocated: enough to get all freed pieces of that size from an
+allocator."""
 
 
 class _Ended(Exception):
-    """The call goes no further: it failed, or it was to go so far only."""
+    """The call ends here: it failed, or has reached the last step asked for."""
 
 
 def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> Reply:
-    """Make a call up to a step; of the second call, tell what differs.
+    """Make a call up to a step; if that is the second call, return what differs.
 
-    `lost` names the observations that changed when their answer was let go, `differing` those that
-    a second, equal call answers otherwise, and `overwritten` those of the first answer that a later
+    `lost` names the observations that changed when their answer was freed, `differing` those that a
+    second, equal call answers differently, and `overwritten` those of the first answer that a later
     call changed. `failed_in` and `said` tell which step raised, and what.
     """
     told: dict[str, Any] = {}
     try:
-        with warnings.catch_warnings():  # As in every other call: see `Worker.ask`.
+        with warnings.catch_warnings():  # As in every other call: see `run_call`.
             warnings.simplefilter("ignore")
             _walk(backend, parse_call(header["call"], arrays), CallStep(header["until"]), told)
     except _Ended:
@@ -69,7 +72,7 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     stir(CallStep.CALL)
     first = take(CallStep.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
     kept = {name: array.copy() for name, array in first.items()}
-    answers.clear()  # The arrays must outlive the answer that they were made of.
+    answers.clear()  # The arrays must outlive the answer that they were made from.
     stir(CallStep.TO_NUMPY)
     told["lost"] = [*_changed(first, kept)]
     second = take(CallStep.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
@@ -77,18 +80,18 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     del second
     _stir(call)
     before = {name: array.copy() for name, array in first.items()}
-    # Other indices, or a second answer in the memory of the first would leave it as it was.
+    # With other indices, since an equal answer in the memory of the first would change nothing.
     other = replace(call, inputs={name: array.copy() for name, array in call.inputs.items()})
     _roll(other.inputs["indices"])
     _roll(call.inputs["indices"])
-    later = [take(CallStep.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
+    later = [take(CallStep.SECOND_CALL, thunk)]  # It may see the change if it reads the inputs.
     another = take(CallStep.SECOND_CALL, lambda: backend.prepare(other))
     later += [take(CallStep.SECOND_CALL, another)]
     told["overwritten"] = [*_changed(first, before)]
 
 
 def _own(call: Call, home: Arrays) -> Arrays:
-    """Leave out the inputs, and what shares their memory, for that may change with them."""
+    """Return the observations that share no memory with the inputs, which change."""
     return {
         name: home[name]
         for name in call.observe
@@ -109,7 +112,7 @@ def _roll(indices: np.ndarray) -> None:
 
 
 def _stir(call: Call) -> None:
-    """Collect garbage, and write to memory that was freed."""
+    """Collect garbage, and overwrite memory that was freed."""
     gc.collect()
     sizes = (*SIZES, *(array.nbytes for array in call.inputs.values()))
     taken = [np.full(size, 0xA5, np.uint8) for size in sizes for _ in range(TIMES)]

@@ -1,4 +1,4 @@
-"""The worker's end of the channel, which belongs to one process and to no child of it."""
+"""The worker's end of the channel, which only one process uses, and no child of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-# Functions are imported by name: the backend may later put others in their place.
+# Functions are imported by name, since the backend may patch their modules later.
 from mmap import mmap
 from os import _exit, dup2, fdopen, getpid
 from os import write as _write
@@ -19,38 +19,38 @@ from embcheck.conformance.execution.protocol.messages import WORKER
 
 _STDERR = 2
 TWIN_SECONDS = 0.1
-"""How long a call that forked is watched for a child that returns from it too."""
+"""How long to wait, after a call that forked, for a child that returns from it too."""
 
 
 class TwinReturned(Exception):
-    """A call forked, and the child went on where the caller does."""
+    """A call forked, and the child returned from it as the caller did."""
 
 
 class Channel:
-    """Reads requests and writes replies; made before the backend is imported.
+    """The channel that reads requests and writes replies; made before the backend is imported.
 
-    A child that is forked meanwhile has the descriptors too, but must not answer. If it returns
-    from the backend's code, as its parent does, it ends; the request that it was forked in has then
-    failed, because a user's program would go on twice.
+    A child that the backend forks has the descriptors too, but must not answer. If it returns from
+    the backend's code, as its parent does, it is ended here. The request then fails, because a
+    user's program would go on twice.
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        for descriptor in (read_fd, write_fd):  # Programs that a library starts must not have them.
+        for descriptor in (read_fd, write_fd):  # Not for programs that libraries start.
             os.set_inheritable(descriptor, False)
         self._requests, self._replies = fdopen(read_fd, "rb"), fdopen(write_fd, "wb")
         self._descriptors = (read_fd, write_fd)
         self._pid = getpid()
         self._number = 0
         self._has_forked = False
-        self._twins = mmap(-1, 8)  # Memory that is shared with children.
-        self._twins[:] = b"\xff" * 8  # No request's number; that of the hello is zero.
+        self._twins = mmap(-1, 8)  # Memory shared with children.
+        self._twins[:] = b"\xff" * 8  # No request has this number, and the hello has number 0.
         os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._let_go)
 
     def next(self) -> wire.Frame | None:
-        """Wait for a request and return it; None once nobody can ask any more.
+        """Wait for a request and return it; None once the pipe is closed.
 
-        Raises Broken for one that cannot be read, which is the adapter's doing: the harness's
-        requests are whole.
+        Raises Broken for an unreadable request. The adapter must have caused it: the harness sends
+        whole ones.
         """
         try:
             header, arrays = wire.receive(self._requests, sys.maxsize, with_layouts=True)
@@ -62,9 +62,10 @@ class Channel:
     def reply(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Send the reply to the last request; before the first one, the hello.
 
-        What cannot be sent, because it is no JSON or too large, is a failure of the backend's.
+        A reply that cannot be sent, because it is not JSON or too large, counts as the backend's
+        failure.
         """
-        if getpid() != self._pid:  # This is the child, which tells its parent and ends.
+        if getpid() != self._pid:  # This is a forked child: it tells its parent, and ends.
             self._twins[:] = wire.end_of(self._number)
             _write(_STDERR, b"A child that was forked in a call returned from it, and was ended.\n")
             _exit(1)
@@ -85,7 +86,7 @@ class Channel:
         return wire.head_of({**header, "number": self._number}, arrays)
 
     def _culprit(self, header: dict[str, Any]) -> str:
-        """Name the field of a header that cannot be sent; the reply, if it is none alone."""
+        """Name the field of a header that cannot be sent; `the reply` if no single field is it."""
         for name, value in header.items():
             try:
                 self._head({name: value}, {})
@@ -105,7 +106,7 @@ class Channel:
         self._has_forked = True
 
     def _let_go(self) -> None:
-        """Point a child's descriptors elsewhere, so that the channel closes when its owner dies."""
+        """Redirect a child's descriptors, so that the channel closes when its owner dies."""
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in self._descriptors:
             dup2(nowhere, descriptor, inheritable=False)
@@ -113,7 +114,7 @@ class Channel:
 
 
 def reply_of(request: Callable[[], Reply]) -> Reply:
-    """Run what answers a request; what fails in the worker itself, and in no call, is told too."""
+    """Answer a request; a failure of the worker itself, outside any call, becomes a reply too."""
     try:
         return request()
     except BaseException as error:  # noqa: BLE001  (the adapter may have patched what the worker uses)

@@ -1,4 +1,4 @@
-"""Time on a device, apart from the host's: calls that are enqueued between two marks."""
+"""Time calls on a device, apart from the host: between two marks in the device's queue."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from embcheck.conformance.contract.call import Call
 def device_seconds(
     backend: Backend, call: Call, calls: int, *, flush: bool
 ) -> tuple[list[float], dict[str, Any]]:
-    """Return the device's seconds of each of some calls, and its state before and after.
+    """Return the device's seconds of each of `calls` calls, and its state before and after.
 
-    With `flush` its caches are overwritten before each, outside the marks. The device is kept busy
-    meanwhile, so that it need not wait for the host between the marks.
+    With `flush`, its caches are overwritten before each call, outside the marks. The device is kept
+    busy before the first mark, so that it need not wait for the host between the marks. Raises
+    Unsupported if the adapter has no clock for its device.
     """
     if not hasattr(backend, "on_device"):
         raise Unsupported(f"the adapter {backend.info.id} has no clock of its device")

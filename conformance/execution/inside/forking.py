@@ -1,4 +1,4 @@
-"""The process that has imported a library, called nothing of it, and forks workers from itself.
+"""The fork server's process: it imports a library, calls nothing of it, and forks workers.
 
 Started as `python -m embcheck.conformance.execution.inside.forking BACKEND SOCKET_FD`; see
 `fork_server`, which is the harness's end.
@@ -22,18 +22,18 @@ from embcheck.conformance.execution.inside.worker import serve
 from embcheck.conformance.execution.protocol.messages import FORK_MESSAGE_BYTES, READY
 
 DESCRIPTORS = 6
-"""Two ends of the worker's channel, its output, its lifeline, and what its keeper writes to; and
-where workers are confined, the ruleset."""
+"""The most descriptors in a message: two ends of the worker's channel, its output, its lifeline,
+its keeper's status pipe, and the ruleset if workers are confined."""
 
 
 def main(name: str, descriptor: int) -> None:
-    """Import the backend, then fork keepers with a worker each, until the socket ends."""
+    """Import the backend, then fork keepers with a worker each, until the socket is closed."""
     channel = socket.socket(fileno=descriptor)
     backend, seconds = start(name)
-    # What a library imports at its first call would else be imported by every worker again.
+    # Otherwise every worker would import again what a library imports at its first call.
     for module in getattr(backend, "late_imports", ()):
         importlib.import_module(module)
-    version("embcheck")  # As a worker's hello does, which would import the parser of it again.
+    version("embcheck")  # Imports its parser now; a worker's hello would do so each time.
     channel.send(READY)
     keepers: list[int] = []
     while True:
@@ -46,7 +46,7 @@ def main(name: str, descriptor: int) -> None:
         if pid == 0:
             _keep(backend, json.loads(message), descriptors, channel, seconds)
         keepers.append(pid)
-        # The worker's pipes would stay open here after its death, and its end go unnoticed.
+        # Otherwise the worker's pipes would stay open here, and hide its death.
         for each in descriptors:
             os.close(each)
 
@@ -60,8 +60,8 @@ def _keep(
 ) -> None:
     """Become the keeper of a worker that serves the given descriptors."""
     request_read, reply_write, output, lifeline, status, *rules = descriptors
-    channel.close()  # Or the worker would read what is meant for the server.
-    os.setsid()  # What is meant for the server's group is not meant for the worker's.
+    channel.close()  # Otherwise the worker could read the server's messages.
+    os.setsid()  # Signals to the server's process group are not meant for the worker.
 
     def run() -> None:
         os.dup2(output, 1)

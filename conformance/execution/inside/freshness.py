@@ -1,4 +1,4 @@
-"""Whether each call computes its answer itself: what can be seen of that in a worker."""
+"""Whether each call computes its answer anew, as far as a worker can see."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from embcheck.conformance.execution.inside.held_call import Held
 
 READINGS = 3
 FEW = 32
-"""Indices; so few have not enough pairs to be new each time."""
+"""With fewer indices than this, there are too few pairs to exchange a new one each time."""
 
 
 def fresh_calls(held: Held, header: Mapping[str, Any]) -> Reply:
-    """Time calls, before each of which indices are written: new ones, or those that are there.
+    """Time calls, before each of which indices are written: new ones, or the same ones again.
 
-    The header's `order` says which, and `whole` whether they are all written, or two. Each is a row
-    that is looked up anyway, so that the caches have it; only where there are few indices, a new
-    one is any row of the table.
+    The header's `order` says which, and `whole` whether all indices are written or two. New indices
+    are rows that are looked up anyway, so that they are in the caches. Only if there are few
+    indices, one of them becomes any row of the table.
     """
-    held = replace(held)  # The answers of a look are not those that the held call is judged by.
+    held = replace(held)  # A copy: the held call is judged by its own answers.
     indices = held.call.inputs["indices"].reshape(-1)
     before, rows = indices.copy(), len(held.call.inputs["weight"])
     draw, seconds = np.random.default_rng(header["seed"]), []
@@ -32,7 +32,7 @@ def fresh_calls(held: Held, header: Mapping[str, Any]) -> Reply:
     try:
         for is_new in header["order"]:
             places, values = _renewed(indices, rows, draw, whole=header["whole"])
-            # Written in both cases, so that the calls differ in what is there, and in no work.
+            # Written in both cases, so that the calls differ only in the indices.
             indices[places] = values if is_new else indices[places]
             held.run()
             seconds.append(held.seconds)
@@ -44,11 +44,11 @@ def fresh_calls(held: Held, header: Mapping[str, Any]) -> Reply:
 def _renewed(
     indices: np.ndarray, rows: int, draw: np.random.Generator, *, whole: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose places among the indices, and what shall stand there so that they are new."""
+    """Return positions among the indices, and the new indices for them."""
     if whole:
         return np.arange(indices.size), draw.permutation(indices)
     first = int(draw.integers(indices.size))
-    # Two indices of one row would be the same indices once they are exchanged.
+    # Exchanging two equal indices would change nothing.
     others = np.flatnonzero(indices != indices[first])
     if indices.size < FEW or not others.size:
         return np.array([first]), np.array([draw.integers(rows)], indices.dtype)
@@ -57,7 +57,7 @@ def _renewed(
 
 
 def reading_work(held: Held, _header: Mapping[str, Any]) -> Reply:
-    """Tell the CPU seconds that answers take to be read, each for the first time, and copied."""
+    """Return the CPU seconds of the first reading of answers, and of copying what was read."""
     held = replace(held)
     calls, readings, copies = [], [], []
     for _ in range(READINGS):

@@ -1,6 +1,6 @@
-"""Calls that a worker keeps prepared: to run again, to probe, and to time.
+"""Held calls: calls that a worker keeps prepared, to run again, probe and time.
 
-The thunk that is timed is the one that was judged. Large arrays are stored once a worker and
+The thunk that is timed is the one that was judged. Large arrays are stored once in each worker, and
 shared by the calls that need them.
 """
 
@@ -42,13 +42,13 @@ LOOKS = {**readiness.LOOKS, **freshness.LOOKS}
 REST_SECONDS = 0.005
 LOOK_SECONDS = 0.0002
 AWAKE = 0.1
-"""Of a core, used by other threads than the one that answers: they work, or wait for work."""
+"""Other threads work, or spin while they wait for work, if they use this share of a core."""
 WARM_SECONDS = 0.005
-"""What the kernel takes to part two threads that woke up on one core."""
+"""How long the kernel takes to move two threads apart that woke up on one core."""
 
 
 class HeldCalls:
-    """Answers the requests of a timing run, for one backend."""
+    """The calls that a worker holds for a timing run, and the handlers of its requests."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -76,14 +76,14 @@ class HeldCalls:
         }
 
     def _looking(self, look: Callable[[Held, Mapping[str, Any]], Reply]) -> Request:
-        """Return what answers a request that looks whether a held call's answer is there."""
+        """Return the handler of a request that examines a held call: one of LOOKS."""
         return lambda header, _: look(self._held[header["id"]], header)
 
     def _attempt(self, action: Callable[[], Any], stage: str) -> Any:
         return attempt(action, stage, self._backend)
 
     def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Keep arrays, by name, for the calls that are held later, and exports in a `cache`."""
+        """Store arrays by name for calls that are held later; `cache` is the folder for exports."""
         if header.get("cache"):
             os.environ["EMBCHECK_CACHE"] = header["cache"]
         if not self._stored:
@@ -94,8 +94,8 @@ class HeldCalls:
     def hold(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Prepare a call, keep its thunk under an id, and time its preparation and first calls.
 
-        The header's `sentinel` asks for a bare `np.take` of the call's rows instead, `spelling`
-        for one of the adapter's other spellings.
+        With `sentinel` in the header, a bare `np.take` of the call's rows is held instead; with
+        `spelling`, another of the adapter's spellings.
         """
         call = self._call(header, arrays)
         backend: Any = Sentinel() if header.get("sentinel") else self._backend
@@ -106,7 +106,8 @@ class HeldCalls:
         )
         held = Held(call, thunk, backend.to_numpy, self._backend)
         held.untrained = self._before_training(call)
-        # Two calls: what the first one compiles, allocates or traces is not in the second.
+        # Two calls, so that the second is without the compiling, tracing and allocating of the
+        # first.
         first, second = self._attempt(held.first_calls, "call")
         self._held[header["id"]] = held
         return {
@@ -117,13 +118,13 @@ class HeldCalls:
         }, {}
 
     def spellings(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Name the adapter's other spellings of a call."""
+        """Return the names of the adapter's other spellings of a call."""
         call = self._call(header, arrays)
         names = self._attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
         return {"names": names}, {}
 
     def device(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Time a held call on the device; `flush` empties its caches before each time."""
+        """Time a held call on the device; with `flush`, empty its caches before each run."""
         call, calls, flush = (self._held[header["id"]].call, header["calls"], header["flush"])
         seconds, state = self._attempt(
             lambda: device_seconds(self._backend, call, calls, flush=flush), "prepare"
@@ -131,12 +132,12 @@ class HeldCalls:
         return {"device_seconds": seconds, "state": state}, {}
 
     def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
-        """Put a call together from the arrays that came with it and those that are kept."""
+        """Make a call from the arrays that came with it and the stored ones."""
         stored = {name: self._stored[name] for name in header["stored"]}
         return parse_call(header["call"], {**stored, **arrays})
 
     def _before_training(self, call: Call) -> np.ndarray | None:
-        """Copy the table that a call trains; calls that share a table share the copy."""
+        """Return a copy of the table that a call trains; all held calls share the first copy."""
         if not call.wants(*TRAINING_OBSERVATIONS):
             return None
         if self._untrained is None:
@@ -144,24 +145,25 @@ class HeldCalls:
         return self._untrained
 
     def answer(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Bring home the last answer of a held call; `again` runs the call once more before."""
+        """Return the last answer of a held call; with `again`, run the call once more before."""
         held = self._held[header["id"]]
         if header.get("again"):
             held.run()
         return {}, held.home()
 
     def probe(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Change one index where it lies, run the call once, and change it back.
+        """Change one index in place, run the call once, and change the index back.
 
-        An adapter that copied its inputs does not see the change; that proves nothing of it.
+        An adapter that copied its inputs does not see the change; its unchanged answer proves
+        nothing.
         """
-        held = replace(self._held[header["id"]])  # Its last answer stays the unchanged call's.
+        held = replace(self._held[header["id"]])  # A copy: the held call keeps its own answer.
         with held.changed_index(header):
             held.run()
             return {}, held.copied_home()
 
     def change(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Change one index of a held call where it lies; without one, change it back, and call."""
+        """Change one index of a held call in place; without `row`, change it back, and call."""
         held = self._held[header["id"]]
         if "row" in header:
             stack = self._changed.setdefault(header["id"], ExitStack())
@@ -172,16 +174,16 @@ class HeldCalls:
         return {}, {}
 
     def poison(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Overwrite a held call's last answer, run the call again, and bring the new answer home.
+        """Overwrite a held call's last answer, run the call again, and return the new answer.
 
-        What was remembered rather than computed comes back overwritten. It may be handed out as a
-        copy, so that everything in the thunk's reach that equals the answer is overwritten too.
-        `remembered` says that an answer that cannot be overwritten came back as the same object, or
-        in the same memory while the earlier one still lived.
+        An answer that was remembered rather than computed comes back overwritten. It may be
+        returned as a copy, so all arrays that equal the answer and that the thunk can reach are
+        overwritten too. `remembered` says that an answer that cannot be overwritten came back as
+        the same object, or in the same memory while the earlier one still lived.
         """
         held = self._held[header["id"]]
         home = held.home()
-        # The table that is trained may be the answer too: the next call would train what is left.
+        # Not for training: the answer may be the trained table, which the next call would train.
         if not held.call.wants(*TRAINING_OBSERVATIONS):
             roots, inputs = (held.thunk, self._backend), held.call.inputs.values()
             module = type(self._backend).__module__
@@ -190,7 +192,7 @@ class HeldCalls:
         writable = [name for name, array in home.items() if array.flags.writeable]
         for name in writable:
             home[name].fill(-1)
-        earlier = held.answer  # Kept alive, or its memory could be given to the next answer.
+        earlier = held.answer  # Kept alive, so that the next answer does not get its memory.
         held.run()
         fixed = home.keys() - {*writable}
         is_same = held.answer is earlier and bool(fixed)
@@ -200,7 +202,7 @@ class HeldCalls:
         return told, again
 
     def settle(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Collect garbage once, and measure what the clock and a block's loop cost."""
+        """Collect garbage once, and measure the cost of the clock and of a block's loop."""
         gc.collect()
         timer, loop = clock_costs(len(header["ids"]))
         self._thread_seconds = threads.thread_seconds()
@@ -208,7 +210,7 @@ class HeldCalls:
         return {"timer_seconds": timer, "loop_seconds": loop}, {}
 
     def threads(self, _header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Tell the sizes of thread pools, and how many threads worked since `settle`."""
+        """Return the sizes of thread pools, and how many threads worked since `settle`."""
         seconds = threads.thread_seconds()
         return {
             "pools": threads.pool_sizes(),
@@ -217,23 +219,24 @@ class HeldCalls:
         }, {}
 
     def time_block(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
-        """Run held thunks in turn, `calls` calls from the `start`-th on, and time them as one.
+        """Run held thunks in turn, `calls` times from the `start`-th on, and time them as one.
 
-        Threads that help are woken first, by calls that are not timed.
+        If other threads helped in the last block, calls that are not timed wake them first.
 
-        Replies with wall and CPU seconds of the block, the involuntary context switches in it, and
-        the wall and CPU seconds that the worker idled before, those of background threads apart:
-        what this thread spent while idle, it spent on answering the harness. Both clocks as they
-        were when the request came and when it is done let the harness compare them with its own.
+        The reply has the block's wall and CPU seconds and its involuntary context switches. It has
+        the wall and CPU seconds that the worker idled before the request, and separately the CPU
+        seconds of its background threads: this thread's own went into answering the harness. It
+        also has both clocks at the start and at the end of the request, which the harness compares
+        with its own.
         """
-        began = _clocks()  # Before all else, so that no work of this request is counted as idling.
+        began = _clocks()  # Before anything else, so that no work of this request counts as idling.
         held = [self._held[id_] for id_ in header["ids"]]
         thunks, calls, start = [item.thunk for item in held], header["calls"], header["start"]
         if self._has_help:
             before = [thunks[(start - turn) % len(thunks)] for turn in range(1, len(thunks) + 1)]
             self._attempt(lambda: _warm_up(before), "call")
         block = block_of(thunks, calls, start)
-        gc.disable()  # A collection would fall into one backend's block by chance.
+        gc.disable()  # A collection would hit one backend's block by chance.
         try:
             switches = involuntary_switches()
             cpu, help_ = time.process_time(), threads.background_seconds()
@@ -244,7 +247,7 @@ class HeldCalls:
             gc.enable()
         held[(start + calls - 1) % len(held)].answer = answer
         self._has_help = help_ > AWAKE * seconds
-        _rest()  # Threads that spin on would take the core from the next worker's block.
+        _rest()  # Threads that go on spinning would take the core from the next worker's block.
         rested, self._rested = self._rested, _clocks()
         return {
             "begun": began[0],
@@ -273,7 +276,7 @@ class HeldCalls:
 
 
 def _collect_for_good() -> None:
-    """Leave what lives now out of later collections: imports make 300,000 objects, and stay."""
+    """Collect garbage, and exclude what is left, mostly of imports, from later collections."""
     gc.collect()
     gc.freeze()
 
@@ -284,7 +287,7 @@ def _clocks() -> tuple[float, float, float]:
 
 
 def _warm_up(thunks: list[Callable[[], Any]]) -> None:
-    """Call thunks in turn, so long that the threads which help have found their cores."""
+    """Call thunks in turn until the threads that help have moved to cores of their own."""
     until = time.perf_counter() + WARM_SECONDS
     for thunk in cycle(thunks):
         thunk()
@@ -293,10 +296,10 @@ def _warm_up(thunks: list[Callable[[], Any]]) -> None:
 
 
 def _rest() -> None:
-    """Let threads that wait for more work fall asleep, a few milliseconds at most.
+    """Wait until threads that spin for work have fallen asleep, a few milliseconds at most.
 
-    They spin for a while first, as they must for calls in a row to be fast; the next worker's block
-    shall not pay for that.
+    They must spin for a while, so that calls in a row are fast. The next worker's block must not be
+    slowed by that.
     """
     until, before = time.perf_counter() + REST_SECONDS, threads.background_seconds()
     while time.perf_counter() < until:
@@ -308,12 +311,12 @@ def _rest() -> None:
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays that cannot be written to lie in the same memory."""
+    """Whether `other` is read-only, and may lie in the memory of `one`."""
     return not other.flags.writeable and np.may_share_memory(one, other)
 
 
 def _artefact(backend: Any, call: Call) -> dict[str, Any]:
-    """Ask for the size of what an export left, of an adapter that knows."""
+    """Return the size of what an export left, if the adapter can tell."""
     if not hasattr(backend, "artefact_bytes"):
         return {}
     try:

@@ -19,8 +19,8 @@ from embcheck.conformance.execution.inside.blocks import timed
 class Held:
     """A prepared call, its thunk, and the last answer that the thunk gave.
 
-    `backend` is whose the thunk is; `untrained` is the table as it was, where the call trains it,
-    perhaps in place; `seconds` is what the last call took.
+    `backend` is the one that errors are traced to. `untrained` is a copy of the table before
+    training, if the call trains it. `seconds` is the time of the last call.
     """
 
     call: Call
@@ -49,17 +49,17 @@ class Held:
         self.seconds, self.answer = timed(lambda: attempt(self.thunk, "call", self.backend))
 
     def home(self) -> dict[str, np.ndarray]:
-        """Bring home what the last answer is to show, and no more; raises Failed."""
+        """Return the observed arrays of the last answer; raises Failed."""
         arrays = bring_home(self.to_numpy, self.answer)
         return {name: array for name, array in arrays.items() if name in self.call.observe}
 
     def copied_home(self) -> dict[str, np.ndarray]:
-        """Bring the last answer home, in memory of its own; raises Failed."""
+        """Return copies of the observed arrays of the last answer; raises Failed."""
         return {name: array.copy() for name, array in self.home().items()}
 
     @contextmanager
     def changed_index(self, header: Mapping[str, Any]) -> Iterator[None]:
-        """Let one index of the call name another row for a while."""
+        """Within the context, let one index of the call name another row."""
         indices = self.call.inputs["indices"].reshape(-1)
         before = indices[header["position"]]
         indices[header["position"]] = header["row"]

@@ -1,20 +1,20 @@
-"""The keeper of one worker: its parent, which sees what it takes, and leaves nothing of it behind.
+"""The keeper: a worker's parent process, which watches what it uses and ends all that it started.
 
 The harness starts it as a file, `python -I -S keeper.py ORDER COMMAND...`, and a fork server forks
-it. It imports little, for there is one a worker. What the worker starts becomes a child of the
-keeper's when its own parent ends, however it detaches itself.
+it. It imports little, since each worker has one. A process that the worker started becomes a child
+of the keeper when its own parent ends, even if it has detached itself.
 
-ORDER is JSON: `lifeline` is the descriptor of a pipe that the harness holds open while it lives and
-wants the worker; on `status` the keeper writes the lines below; `output` is what the worker prints
-to; `unneeded` are descriptors that only the worker uses; `scratch` is its temporary folder; `rules`
-is the descriptor of a Landlock ruleset that says where it may write, null where it is not confined;
-`memory`, `output_bytes`, `tasks` and `files` are the most that it may take, null for no limit;
-`is_timed` has this looked at seldom.
+ORDER is JSON. `lifeline` is the descriptor of a pipe that the harness keeps open as long as it
+lives and needs the worker. The keeper writes the lines below to `status`. `output` is the file that
+the worker prints to. `unneeded` are descriptors that only the worker uses. `scratch` is its
+temporary folder. `rules` is the descriptor of a Landlock ruleset that says where it may write, null
+if it is not confined. `memory`, `output_bytes`, `tasks` and `files` are limits on what it uses,
+null for none. With `is_timed`, they are checked less often.
 
-    pid N        the worker's process id, first of all
-    full         the temporary folder has more than it should, and may be emptied between two calls
-    ended N      the worker ended, with this exit code or by this signal, negative
-    broken TEXT  the worker took more than it may, and is killed
+    pid N        the worker's process id; the first line
+    full         the temporary folder holds much, and may be emptied between two calls
+    ended N      the worker ended with this exit code, negative for a signal
+    broken TEXT  the worker exceeded a limit, and is killed
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ from typing import Any, NoReturn
 
 MIB, GIB = 2**20, 2**30
 OFTEN = {"look": 0.1, "family": 0.3, "files": 0.5}
-"""Seconds between two looks at the worker, at all that it started, and at its temporary folder."""
+"""Seconds between two checks of the worker, of all that it started, and of its temporary folder."""
 SELDOM = {"look": 1.0, "family": 10.0, "files": 10.0}
-"""Seconds where the worker is timed. A look at it alone takes 0.02 ms, at its family 3 ms."""
+"""The same for a worker that is timed. Checking it alone takes 0.02 ms, with all that it started 3
+ms."""
 SHARE = 200
-"""The time between two looks, in times of the processor time that a look takes, at least."""
+"""The least time between two checks, in multiples of the CPU time that a check takes."""
 MOST_FACTOR = 7
-"""So many times as long at most, however long looks take: a worker may take a gigabyte a second."""
+"""The longest interval, in multiples of the usual one, even if checks take long: a worker may take
+a gigabyte a second."""
 LIMITS = ("memory", "tasks", "files", "output_bytes")
 ENDING_SECONDS = 10.0
 FULL_SHARE = 1 / 8
-"""The share of the limit on files from which the folder is called full."""
+"""The temporary folder is called full above this share of the limit on files."""
 DEAF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 LANDLOCK_RESTRICT_SELF = 446
@@ -51,15 +53,15 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
-    """Fork a worker that does `run`; once it or the harness ends, end all that is left."""
+    """Fork a worker that calls `run`; when it or the harness ends, end all that is left."""
     _control(PR_SET_CHILD_SUBREAPER, 1)
-    # What would end a keeper would leave its worker's processes behind. The worker itself is not
-    # deaf: it gets back what was set before.
+    # A keeper that died of such a signal would leave its worker's processes behind. The worker
+    # itself gets back the handlers that were set before.
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in DEAF}
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
-    # A child's end writes to this pipe, so that one poll waits for it and for the lifeline. Python
-    # writes only for signals that have a handler in Python, so that one is set.
+    # The end of a child writes to this pipe, so that one poll waits for it and for the lifeline.
+    # Python writes only for signals that have a handler in Python, so one is set.
     woken, waker = os.pipe()
     os.set_blocking(woken, False)
     os.set_blocking(waker, False)
@@ -73,7 +75,7 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
         for descriptor in (order["lifeline"], order["status"], woken, waker):
             os.close(descriptor)
         _become_worker(keeper, order["rules"], run)
-    # Held here too, the worker's channel would stay open when it dies.
+    # If the keeper held them too, the worker's channel would stay open after its death.
     for descriptor in (*order["unneeded"], order["rules"]):
         if descriptor is not None:
             os.close(descriptor)
@@ -87,11 +89,11 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
 def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) -> NoReturn:
     code = 127
     try:
-        os.setsid()  # A group of its own, which `end` kills with one signal.
+        os.setsid()  # A process group of its own, which `end` kills with one signal.
         _control(PR_SET_PDEATHSIG, signal.SIGKILL)
         if rules is not None:
             _confine(rules)
-        if os.getppid() == keeper:  # Else it ended before this process asked to die with it.
+        if os.getppid() == keeper:  # Else the keeper ended before PDEATHSIG was set.
             run()
             code = 0
     except BaseException:  # noqa: BLE001  (what it raises is told as its last words)
@@ -101,16 +103,16 @@ def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) ->
 
 
 def _confine(rules: int) -> None:
-    """Hold this process, and all that it will start, to a Landlock ruleset; raises OSError."""
+    """Confine this process, and all that it will start, by a Landlock ruleset; raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Landlock demands it, but of root.
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Landlock demands it, except of root.
     if libc.syscall(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(rules), ctypes.c_long(0)):
         raise OSError(ctypes.get_errno(), "the worker cannot be confined")
     os.close(rules)
 
 
 def _stay(order: Mapping[str, Any], worker: int, woken: int, watch: Watch) -> None:
-    """Wait until the worker ends, takes too much, or is no longer wanted."""
+    """Wait until the worker ends, exceeds a limit, or is no longer needed."""
     poller = select.poll()
     poller.register(order["lifeline"], select.POLLIN)
     poller.register(woken, select.POLLIN)
@@ -134,11 +136,11 @@ def _say(order: Mapping[str, Any], line: str) -> None:
     try:
         os.write(order["status"], f"{line}\n".encode())
     except OSError:
-        return  # The harness is gone, as the lifeline tells too.
+        return  # The harness is gone, as the lifeline shows too.
 
 
 def reap(worker: int) -> int | None:
-    """Take note of all children that ended; return the worker's exit code if it is one of them."""
+    """Reap all children that ended; return the worker's exit code if it is one of them."""
     code = None
     try:
         while True:
@@ -152,15 +154,15 @@ def reap(worker: int) -> int | None:
 
 
 def end(worker: int, family: Descendants) -> None:
-    """Kill all that descends from this process, also what is forked meanwhile."""
+    """Kill all descendants of this process, also those that are forked meanwhile."""
     _signal(-worker, signal.SIGKILL)
     deadline = time.monotonic() + ENDING_SECONDS
     while time.monotonic() < deadline:
-        reap(worker)  # Else the dead would be found among the descendants for ever.
+        reap(worker)  # Otherwise ended processes would be found among the descendants for ever.
         pids = family.pids()
         if not pids:
             return
-        for pid in pids:  # What is stopped cannot fork while the others are killed.
+        for pid in pids:  # Stopped processes cannot fork while others are killed.
             _signal(pid, signal.SIGSTOP)
         for pid in family.pids():
             _signal(pid, signal.SIGKILL)
@@ -189,7 +191,7 @@ class Descendants:
         if not HAS_PROC:
             return []
         present = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
-        self._foreign &= present  # The number of one that ended may be given to one of ours.
+        self._foreign &= present  # The id of one that ended may be reused by one of ours.
         parents = {pid: _parent(pid) for pid in sorted(present - self._foreign)}
         ours: list[int] = []
         undecided = {pid for pid in parents if pid != self._keeper}
@@ -197,8 +199,9 @@ class Descendants:
         while found := {pid for pid in undecided if parents[pid] in known}:
             ours += found
             known, undecided = found, undecided - found
-        # Of the others, one whose parent ended or came since the list was read is looked at again.
-        # Process 1 is no parent of ours: a subreaper's descendants become its own as orphans.
+        # Others are foreign if their parent is. The rest are checked again next time, since their
+        # parent ended or came after the list was read. Process 1 is no parent of ours: orphans
+        # among a subreaper's descendants become its children.
         for pid in sorted(undecided):
             if parents[pid] in self._foreign or parents[pid] in (0, 1):
                 self._foreign.add(pid)
@@ -206,8 +209,8 @@ class Descendants:
 
 
 def _stat(pid: int) -> list[bytes]:
-    """Return what the kernel tells of a process, from its state on; empty if it is gone."""
-    # Before that stands the program's name in brackets, in which anything may stand.
+    """Return the fields of a process's /proc stat from the state on; empty if it is gone."""
+    # The field before is the program's name in brackets, which may contain anything.
     return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
 
 
@@ -241,19 +244,19 @@ def _threads(pid: int) -> int:
 
 
 class Watch:
-    """Looks at what a worker takes, the more seldom the longer a look takes."""
+    """Checks of what a worker uses, which are rarer the longer they take."""
 
     def __init__(self, order: Mapping[str, Any], worker: int, family: Descendants) -> None:
         self._order, self._worker, self._family = order, worker, family
         self._due = {"family": 0.0, "files": 0.0}
         self._was_full = False
         self._seconds = SELDOM if order["is_timed"] else OFTEN
-        # Without limits there is nothing to look at: the keeper sleeps until something happens.
+        # Without limits there is nothing to check: the keeper sleeps until something happens.
         is_limited = any(order[most] is not None for most in LIMITS)
         self.wait_ms = 1000 * self._seconds["look"] if is_limited else None
 
     def look(self) -> Iterator[str]:
-        """Give the lines to say."""
+        """Check what is due, and give the lines for the harness."""
         order = self._order
         most = order["output_bytes"]
         printed = 0 if most is None else os.fstat(order["output"]).st_size
@@ -270,12 +273,12 @@ class Watch:
         return time.monotonic() >= self._due[what]
 
     def _put_off(self, what: str, started: float) -> None:
-        # Processor time, or on a busy machine looks would seem long, and become too seldom.
+        # CPU time: on a busy machine, checks would take long by the clock, and become too rare.
         took, least = time.process_time() - started, self._seconds[what]
         self._due[what] = time.monotonic() + min(max(least, SHARE * took), MOST_FACTOR * least)
 
     def _look_at_family(self) -> Iterator[str]:
-        """Look at the worker each time, and at all that it started when that is due."""
+        """Check the worker each time, and all that it started when that is due."""
         most, most_tasks = self._order["memory"], self._order["tasks"]
         if not self._is_due("family"):
             memory, tasks = _resident(self._worker), _threads(self._worker)
@@ -312,20 +315,20 @@ def sizes(folder: str) -> Iterator[int]:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    else:  # Of a file with holes, only what it takes counts.
+                    else:  # Of a sparse file, only what it uses counts.
                         yield entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:  # It was taken away meanwhile.
+        except OSError:  # It was deleted meanwhile.
             continue
 
 
 def _control(option: int, value: int) -> None:
-    """Set a property of this process that Linux has, and others lack."""
+    """Set a property of this process; on systems other than Linux, do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _execute(command: list[str]) -> NoReturn:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would a program.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them: a program inherits that.
         signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606  (the interpreter that the user named)
 

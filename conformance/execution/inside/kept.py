@@ -1,7 +1,7 @@
-"""What a backend keeps of its answers: arrays that a thunk or its adapter can still reach.
+"""Find what a backend keeps of its answers: arrays that a thunk or its adapter can reach.
 
-A remembered answer may be handed out as a copy, which nobody can spoil by overwriting what was
-handed out. But the original lies in something that the thunk refers to, so that it can be found.
+A remembered answer may be returned as a copy; overwriting the copy then proves nothing. But the
+original belongs to something that the thunk refers to, so that it can be found and overwritten.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 OBJECTS = 50_000
-"""To look at; what is remembered for a call is near to its thunk."""
+"""The most objects that are visited; what is remembered for a call is close to its thunk."""
 PLAIN = (str, bytes, int, float, complex, bool, type(None), ModuleType, np.generic)
 
 
 def overwrite(
     roots: Iterable[Any], home: Mapping[str, np.ndarray], inputs: Iterable[np.ndarray], package: str
 ) -> None:
-    """Overwrite all reachable arrays that hold an answer, unless an input is like it.
+    """Overwrite all reachable arrays that equal an answer, unless an input equals it too.
 
-    `package` is the adapter's own, of whose modules the variables are looked at too.
+    `package` is the adapter's own; the variables of its modules are searched too.
     """
-    # Overwriting an input, or what holds the same numbers, would make right answers wrong.
+    # Overwriting an input, or an array with the same numbers, would make right answers wrong.
     spared = list(inputs)
     wanted = [a for a in home.values() if a.size and not any(_alike(a, b) for b in spared)]
     for array in _arrays(roots, package):
@@ -46,7 +46,7 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _arrays(roots: Iterable[Any], package: str) -> Iterator[np.ndarray]:
-    """Walk from objects to those that they refer to, the nearest first."""
+    """Give the arrays that can be reached from objects, the nearest first."""
     waiting: deque[Any] = deque(roots)
     met: set[int] = set()
     while waiting and len(met) < OBJECTS:
@@ -57,7 +57,7 @@ def _arrays(roots: Iterable[Any], package: str) -> Iterator[np.ndarray]:
         array = _as_array(item)
         if array is not None:
             yield array
-        # A function of a library refers to its module's variables, and through them to everything.
+        # Of a library's function, only the closure: its globals lead to everything.
         elif isinstance(item, FunctionType) and not _is_of(item, package):
             waiting.extend(cell for cell in item.__closure__ or ())
         elif not isinstance(item, type) or _is_of(item, package):
@@ -70,7 +70,7 @@ def _is_of(item: Any, package: str) -> bool:
 
 
 def _as_array(item: Any) -> np.ndarray | None:
-    """Return an array, or a tensor on the CPU as one that shares its memory; None for others."""
+    """Return an array itself, a CPU tensor as an array in the same memory, None for the rest."""
     if isinstance(item, np.ndarray):
         return item if item.dtype.kind in "biufc" else None
     if not hasattr(type(item), "__dlpack__"):

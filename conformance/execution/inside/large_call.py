@@ -1,4 +1,4 @@
-"""Calls whose arrays are too large to travel: made here, answered by a few places."""
+"""Large calls: the arrays are made in the worker, and only some places are returned."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from embcheck.conformance.suite.array_parser import parse_array
 
 
 def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
-    """Make the arrays, do the call once, and answer with the places that are asked for.
+    """Make the arrays, run the call once, and return the places of the answer that are asked for.
 
     The reply's `shapes` and `dtypes` are those of the observations, and `changed` names the inputs
-    that are not as they were.
+    that the call changed.
     """
     inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
-    # A copy to compare with would take as much memory again.
+    # Digests, since copies to compare with would take as much memory again.
     before = {name: _digest(array) for name, array in inputs.items()}
     call = tracked(parse_call(header["call"], inputs))
     answer, told = run_call(backend, call, backend)
@@ -36,7 +36,7 @@ def _selected(
     before: Mapping[str, bytes],
     told: Mapping[str, Any],
 ) -> Reply:
-    """Take the places asked for out of the arrays; one that an array does not have is left out."""
+    """Return the places asked for, and the header; places that an array lacks are left out."""
     arrays = {
         f"{name}/{number}": np.array(home[name][tuple(position)])
         for name in places.keys() & home.keys()

@@ -1,8 +1,8 @@
-"""Whether an answer exists when its call returns: what can be seen of that in a worker.
+"""Whether an answer is complete when its call returns, as far as a worker can see.
 
-Three looks, of which the first two hang on no time. The bytes of an answer change after the call
-has returned. An answer shows an index that was changed only then. Or an answer that was just
-returned is read more slowly than one that had time to be there.
+There are three signs that it is not; the first two do not depend on times. The bytes of the answer
+change after the call has returned. The answer shows an index that was changed only after the call.
+An answer that was just returned is read more slowly than one that had time to be computed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Arrays = Mapping[str, np.ndarray]
 LOOKS_AT_BYTES = 5
 SETTLE_SECONDS = 0.005
 LONGEST_SECONDS = 1.0
-"""Between two readings of an answer: at first, and at most where they go on to differ."""
+"""Seconds between two readings of an answer: at first, and at most if they go on to differ."""
 READS_AT_ONCE = 5
 
 
 def look_at_bytes(held: Held, _header: Mapping[str, Any]) -> Reply:
-    """Count the calls whose answer has other bytes a while after it was returned.
+    """Count the calls whose answer has other bytes some time after it was returned.
 
-    The last answer is overwritten before, since the next one may lie in its memory. The control is
-    the same answer, read twice in a row once it no longer changes: where these readings differ too,
-    it is reading that changes them, and the call does not count.
+    The last answer is overwritten before each call, since the next one may lie in its memory. The
+    control is the same answer, read until two readings agree. If none agree, reading itself changes
+    the answer, and the call does not count.
     """
     changed = 0
     for _ in range(LOOKS_AT_BYTES):
@@ -44,7 +44,7 @@ def look_at_bytes(held: Held, _header: Mapping[str, Any]) -> Reply:
             last[name].fill(-1)
         try:
             held.run()
-            # The wait is longer than a call, in which an answer that was put off would be computed.
+            # The wait is longer than a call, so that a deferred answer would be computed in it.
             changed += _changes(held, held.copied_home(), max(SETTLE_SECONDS, 2 * held.seconds))
         finally:
             for name, array in overwritten.items():
@@ -53,12 +53,12 @@ def look_at_bytes(held: Held, _header: Mapping[str, Any]) -> Reply:
 
 
 def _changes(held: Held, at_once: Arrays, wait: float) -> bool:
-    """Whether an answer is no longer what it was at once, and stays what it has become."""
+    """Whether an answer changed after its call, and then stayed the same."""
     time.sleep(wait)
     later = held.copied_home()
     if _same(at_once, later):
         return False
-    # Two readings in a row that agree are the answer as it stays.
+    # When two readings in a row agree, the answer has stopped changing.
     while not _same(later, again := held.copied_home()):
         if wait > LONGEST_SECONDS:
             return False
@@ -72,9 +72,9 @@ def _same(one: Arrays, other: Arrays) -> bool:
 
 
 def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
-    """Change one index once the call has returned, and only then bring its answer home.
+    """Change one index after the call has returned, and only then read the answer.
 
-    An answer that shows the change did not exist when the call returned.
+    An answer that shows the change was not complete when the call returned.
     """
     held = replace(held)
     held.run()
@@ -83,7 +83,7 @@ def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
 
 
 def read_at_once(held: Held, _header: Mapping[str, Any]) -> Reply:
-    """Bring answers home the moment that their calls return; tell the seconds of both."""
+    """Read answers as soon as their calls return; return the seconds of calls and readings."""
     calls, readings = [], []
     for _ in range(READS_AT_ONCE):
         held.run()
@@ -94,12 +94,12 @@ def read_at_once(held: Held, _header: Mapping[str, Any]) -> Reply:
 
 
 def read(held: Held, header: Mapping[str, Any]) -> Reply:
-    """Tell the seconds that an answer takes to be read right after a call has returned.
+    """Return the seconds that reading an answer takes right after a call has returned.
 
-    The header's `answer` says which one. Everything else is the same for all three: what was called
-    and read before, the call that has just returned, what its threads do, and what lies in caches.
-    Two answers are given time to exist, `wait` seconds. After that, calls follow one another as
-    they do in a block, each when the answer of the one before is there.
+    The header's `answer` says which answer is read. Everything else is the same for all three: the
+    calls and readings before, the call that has just returned, what its threads do, and what is in
+    the caches. The first two answers get `wait` seconds to be computed. After that, calls follow
+    one another as in a block, each when the answer before it is there.
     """
     held = replace(held)
     which = WhichAnswer(header["answer"])
@@ -112,7 +112,7 @@ def read(held: Held, header: Mapping[str, Any]) -> Reply:
     call()
     call()
     time.sleep(header["wait"])
-    # Some answer is read here in any case: only which one differs.
+    # One answer is read here in any case: only which one differs.
     replace(held, answer=answers[which is WhichAnswer.READ]).home()
     call()
     held.home()

@@ -1,9 +1,9 @@
 """Who raised an error: the library, an earlier stage, or the adapter itself.
 
-An error is the library's if frames of its modules stand below the adapter's in the traceback, or
-if the adapter's last line calls into native code of the library, or if the library made the type
-of the error. An error of NumPy or of Python that the adapter called is the adapter's, and so is
-Python's complaint about arguments that do not fit a function: the library was never entered.
+An error is the library's in three cases: frames of its modules stand below the adapter's in the
+traceback, the adapter's last line calls native code of the library, or the error's type is the
+library's. An error of NumPy or Python that the adapter called is the adapter's. So is Python's
+error for arguments that do not fit a function: the library was never entered.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from embcheck.conformance.execution.protocol.answers import Refuser
 
 _OURS = "embcheck"
 _PLAIN = (tuple, list, dict, str, int)
-"""What is Python's, also as a library's subclass: the shape of a tensor, which is a tuple."""
+"""Python's own types, also as a library's subclass: a tensor's shape is a tuple."""
 
 _CAUSES = 10
-"""How far an error's causes are followed, which may go in a circle."""
+"""How many causes of an error are followed, as they may form a cycle."""
 
 
 def refuser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser:
-    """Tell who raised an error that reached the worker from a backend.
+    """Return who raised an error that reached the worker from a backend.
 
-    `adapter` is the module of the adapter's class. Whoever is neither named by `info` nor the
-    adapter, a library that another one calls, counts for the one that called it. What the library
-    raises from an exporter's error is the exporter's.
+    `adapter` is the module of the adapter's class. Code that is neither the adapter's nor named by
+    `info`, such as a library that another one calls, counts as its caller's. An error that the
+    library raises from an exporter's error is the exporter's.
     """
     refuser = _raiser_of(error, info, adapter)
     if refuser is Refuser.LIBRARY:
@@ -52,7 +52,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _raiser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser:
-    """Tell whose frames stand last in an error's traceback."""
+    """Return whose frames stand last in an error's traceback."""
     library, package = info.refusers, adapter.partition(".")[0]
     refuser, last = Refuser.ADAPTER, None
     for trace in _traces(error.__traceback__):
@@ -67,7 +67,7 @@ def _raiser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser
             refuser, last = Refuser.ADAPTER, trace
     if last is None:
         return refuser
-    # Native code has no frames, so that its error ends in the adapter's line which called it.
+    # Native code has no frames, so its error ends in the line of the adapter that called it.
     modules = set(_modules_entered(last, error)) | {type(error).__module__}
     if any(is_within(module, info.exporters) for module in modules):
         return Refuser.EARLIER
@@ -88,10 +88,10 @@ def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _modules_entered(trace: TracebackType, error: BaseException) -> Iterator[str]:
-    """Name the modules of what the failing expression of a frame works with.
+    """Name the modules of the objects in the failing expression of a frame.
 
-    Of a call these are the modules of what is called, and none if Python itself refused the
-    arguments; of any other expression, the modules of its operands' types.
+    For a call, these are the modules of the called object, and none if Python itself refused the
+    arguments. For any other expression, they are the modules of its operands' types.
     """
     expression = _failing(trace)
     if isinstance(expression, ast.Call):
@@ -106,9 +106,9 @@ def _modules_entered(trace: TracebackType, error: BaseException) -> Iterator[str
 
 
 def _failing(trace: TracebackType) -> ast.expr | None:
-    """Return the expression that a frame was at; None if that is a statement, or not to be read."""
+    """Return the expression that a frame failed in; None if it is a statement or unreadable."""
     code = trace.tb_frame.f_code
-    # A position for each instruction, which has two bytes. Columns count bytes of UTF-8.
+    # There is a position for each two-byte instruction. Columns count bytes of UTF-8.
     places = islice(code.co_positions(), trace.tb_lasti // 2, None)
     line, end, start, stop = next(places, (None, None, None, None))
     if line is None or end is None or start is None or stop is None:
@@ -116,9 +116,9 @@ def _failing(trace: TracebackType) -> ast.expr | None:
     lines = [text.encode() for text in linecache.getlines(code.co_filename)[line - 1 : end]]
     if not lines:
         return None
-    lines[-1] = lines[-1][:stop]  # First, as it may be the first line too, where columns shift.
+    lines[-1] = lines[-1][:stop]  # The end first, as cutting the start shifts columns.
     lines[0] = lines[0][start:]
-    try:  # In brackets an expression may go on in another line, as it did in its own.
+    try:  # In brackets, since the expression may span lines.
         return ast.parse(b"(" + b"".join(lines) + b"\n)", mode="eval").body
     except (SyntaxError, ValueError):
         return None
@@ -138,7 +138,7 @@ def _operands(expression: ast.expr | None) -> list[ast.expr]:
 
 
 def _value(expression: ast.expr, frame: FrameType) -> Any:
-    """Look up what a name, with attributes and constant keys, stands for; None if it cannot be."""
+    """Evaluate a name with attributes and constant keys; None for anything else."""
     match expression:
         case ast.Name(id=name):
             for names in (frame.f_locals, frame.f_globals, vars(builtins)):
@@ -157,7 +157,7 @@ def _value(expression: ast.expr, frame: FrameType) -> Any:
 
 
 def _is_python(called: Any) -> bool:
-    """Whether Python binds the arguments of a call, before any line of what is called runs."""
+    """Whether Python itself binds the arguments of a call, before any code of the callee runs."""
     if isinstance(called, functools.partial):
         return _is_python(called.func)
     if isinstance(called, type):
@@ -170,7 +170,7 @@ def _is_python(called: Any) -> bool:
 
 
 def _modules_of(called: Any) -> Iterator[str]:
-    """Name the modules that something to call may belong to: its own, its object's, its type's."""
+    """Name the modules that a callable may belong to: its own, its object's, its type's."""
     if isinstance(called, functools.partial):
         yield from _modules_of(called.func)
         return

@@ -1,4 +1,4 @@
-"""A backend as one of its other spellings."""
+"""A backend's other spellings of a call: other ways to make it with the same library."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from embcheck.conformance.contract.call import Call
 
 
 def spellings_of(backend: Any, call: Call) -> Mapping[str, Callable[[], Any]]:
-    """Return the other ways to say a call that an adapter knows of; raises Unsupported."""
+    """Return an adapter's other spellings of a call, as thunks by name; raises Unsupported."""
     return backend.spellings(call) if hasattr(backend, "spellings") else {}
 
 
 class SpelledBackend:
-    """Prepares calls in one of a backend's other spellings; answers are the backend's."""
+    """A backend that prepares calls in one of its other spellings."""
 
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend, self._name = backend, name
 
     def prepare(self, call: Call) -> Callable[[], Any]:
-        """Return the thunk of that name."""
+        """Return the thunk of that spelling; raises Unsupported if there is none."""
         thunks = spellings_of(self._backend, call)
         if self._name not in thunks:
             raise Unsupported(f"there is no spelling {self._name!r} of this call")
         return thunks[self._name]
 
     def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
-        """Bring an answer home as the backend does."""
+        """Convert an answer to arrays as the backend does."""
         return self._backend.to_numpy(answer)

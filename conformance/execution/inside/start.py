@@ -1,4 +1,4 @@
-"""The start of a process that asks a backend: before its library is imported, and that import."""
+"""Start a process that calls a backend: prepare it, and import the library."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from embcheck.conformance.execution.processor import confine_to_cores
 
 
 def start(name: str) -> tuple[Backend, float]:
-    """Give this process what a backend's library reads of it, and make the backend.
+    """Set this process's cores and environment for a backend's library, and make the backend.
 
-    Returns the backend and the seconds that its import took. Raises what `discovery.create` raises,
-    and whatever the adapter does.
+    Return the backend and the seconds that its import took. Raises what `discovery.create` raises,
+    and whatever the adapter raises.
     """
-    confine_to_cores()  # Before the import, in which libraries make their pools of threads.
+    confine_to_cores()  # Before the import, when libraries make their thread pools.
     os.environ.update(discovery.declared_environment(name))
     started = perf_counter()
     backend = discovery.create(name)

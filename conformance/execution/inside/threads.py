@@ -1,4 +1,4 @@
-"""The threads of a worker: how large its pools are, which threads work, and which do at rest."""
+"""The threads of a worker: how large its pools are, which threads work, and which idle."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 TASKS = Path("/proc/self/task")
 WORKING_SHARE = 0.05
-"""Of the CPU time of all threads; one that has less waits, or keeps house."""
+"""A thread works if it has more than this share of the CPU time of all threads; others wait or do
+housekeeping."""
 
 
 def pool_sizes() -> dict[str, int]:
-    """Ask every OpenMP and BLAS library that this process has loaded how many threads it uses.
+    """Return how many threads each OpenMP and BLAS library in this process says it uses.
 
-    What libraries say of themselves, by interface and file. A pool of a library's own is no part
-    of it; `working` sees its threads.
+    Keys name the interface and the file. Other thread pools of a library are not included;
+    `working` counts their threads.
     """
     import threadpoolctl  # noqa: PLC0415  (only timings need it)
 
@@ -28,12 +29,12 @@ def pool_sizes() -> dict[str, int]:
 
 
 def thread_names(tasks: Path = TASKS) -> dict[str, int]:
-    """Count the threads that there are, by the names that they carry in the kernel."""
+    """Count this process's threads by their names in the kernel."""
     return dict(Counter(_read(task / "comm") or "?" for task in _tasks(tasks)))
 
 
 def thread_seconds(tasks: Path = TASKS) -> dict[str, float]:
-    """Return the CPU seconds of each thread that lives; empty where the kernel does not tell."""
+    """Return the CPU seconds of each live thread; empty if the kernel does not tell."""
     found = {}
     for task in _tasks(tasks):
         words = _read(task / "schedstat").split()  # The first number is nanoseconds on a core.
@@ -43,14 +44,14 @@ def thread_seconds(tasks: Path = TASKS) -> dict[str, float]:
 
 
 def working(before: Mapping[str, float], after: Mapping[str, float]) -> int | None:
-    """Count the threads that did a twentieth or more of the work between two readings."""
+    """Count the threads with over a twentieth of the work between two readings; None if no work."""
     spent = [seconds - before.get(name, 0.0) for name, seconds in after.items()]
     total = sum(spent)
     return sum(seconds > WORKING_SHARE * total for seconds in spent) if total > 0 else None
 
 
 def background_seconds() -> float:
-    """Return the CPU seconds of all threads but this one, the dead ones included."""
+    """Return the CPU seconds of all other threads, also of those that have ended."""
     return time.process_time() - time.thread_time()
 
 

@@ -1,4 +1,4 @@
-"""What an adapter reads of a call: the library cannot have been given what is never read."""
+"""Track what an adapter reads of a call: parts that are never read never reach the library."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from embcheck.conformance.contract.options import OPTIONS
 class Tracked(dict[str, Any]):
     """Options or inputs that remember which of them were read.
 
-    A dict, for that is what libraries and encoders take; with an iterator of its own, so that
-    copies read each value by its key.
+    It is a dict, since libraries and encoders expect one. It has an iterator of its own, so that
+    copying it reads each value by its key.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -30,41 +30,41 @@ class Tracked(dict[str, Any]):
         self._read.add(name)
         return value
 
-    # Else `dict(tracked)` and `{**tracked}` would copy the values past `__getitem__`.
+    # Otherwise `dict(tracked)` and `{**tracked}` would bypass `__getitem__`.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a value, which is read, or the default."""
+        """Return a value and mark it as read, or return the default."""
         return self[name] if name in self else default  # noqa: SIM401  (that is this method)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Take a value out, which is read."""
+        """Remove a value, mark it as read, and return it."""
         self._read.add(name)
         return super().pop(name, *default)
 
     def items(self) -> Any:
-        """Return names and values, all of which are read."""
+        """Return names and values, and mark all as read."""
         self._read.update(self)
         return super().items()
 
     def values(self) -> Any:
-        """Return the values, all of which are read."""
+        """Return the values, and mark all as read."""
         self._read.update(self)
         return super().values()
 
     @property
     def read(self) -> list[str]:
-        """The names whose value was asked for."""
+        """The names whose value was read."""
         return sorted(self._read)
 
     @property
     def unread(self) -> list[str]:
-        """The names whose value nobody asked for."""
+        """The names whose value was never read."""
         return sorted(self.keys() - self._read)
 
     def says(self, name: str, value: Any) -> bool:
-        """Whether a name has this very value; asking so does not count as reading."""
+        """Whether a name has exactly this value, also its type; this does not count as reading."""
         there = super().get(name)
         return type(there) is type(value) and bool(there == value)
 
@@ -75,11 +75,11 @@ def tracked(call: Call) -> Call:
 
 
 def unread(call: Call) -> list[str]:
-    """Name what was not read of a tracked call, of what some libraries lack.
+    """Name the options and inputs of a tracked call that were not read and that count.
 
-    Indices and the weight do not count: an answer that was made without them is judged like any.
-    An upstream gradient is read only by what goes backward, and an option that has its default need
-    not be read. Raises TypeError for a call that is not tracked any more.
+    Indices and the weight do not count: an answer made without them is judged like any other. An
+    upstream gradient counts only if gradients or training are observed, and an option only if it
+    has another value than its default. Raises TypeError for a call that is no longer tracked.
     """
     if not isinstance(call.options, Tracked) or not isinstance(call.inputs, Tracked):
         raise TypeError("the adapter replaced the options or the inputs of its call")

@@ -1,4 +1,4 @@
-"""The worker process: imports one backend, answers frames, and may die of it.
+"""The worker process: imports one backend and answers requests; it may die of a call.
 
 Started as `python -m embcheck.conformance.execution.inside.worker BACKEND READ_FD WRITE_FD`. What
 the library prints goes to the worker's own stdout and stderr, never into the channel.
@@ -44,7 +44,7 @@ from embcheck.conformance.execution.same import same_bits
 
 
 class Worker:
-    """Answers one request at a time for one backend."""
+    """The worker of one backend, which answers one request at a time."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -59,7 +59,7 @@ class Worker:
         }
 
     def hello(self, import_seconds: float) -> dict[str, Any]:
-        """Say whose worker this is."""
+        """Return the first message: the backend's info, and this embcheck's version."""
         return {
             "status": "ready",
             "embcheck": version("embcheck"),
@@ -68,7 +68,7 @@ class Worker:
         }
 
     def reply(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Answer one frame; whatever the backend raises becomes data."""
+        """Answer one request; an error of the backend becomes a reply."""
         try:
             told, home = self._requests[header["request"]](header, arrays)
         except Failed as failed:
@@ -76,15 +76,15 @@ class Worker:
         return {"status": "answered", **told}, home
 
     def ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Prepare a call, run it once and bring the answer home.
+        """Prepare a call, run it once and return its answer as arrays.
 
-        With `again` in the header the thunk runs twice; the second answer comes home, and
-        `differing` names the observations whose bits are not those of the first. With `made`, the
-        arrays are made here, and of the answer only a selection goes home. `spelling` asks by one
-        of the adapter's other spellings. `unchanged` names inputs that are still what came, and do
-        not go home again.
+        With `again` in the header, the thunk runs twice: the second answer is returned, and
+        `differing` names the observations whose bits differ from the first. With `made`, the arrays
+        are made here, and only some places of the answer are returned. `spelling` selects another
+        of the adapter's spellings. In the reply, `unchanged` names the inputs that the call left as
+        they were; they are not sent back.
         """
-        taken()  # Help that an earlier call declared after it was answered is not this one's.
+        taken()  # Drops help that an earlier call declared after it was answered.
         if "made" in header:
             return ask_large(self.backend, header)
         came = {f"{name}_after": array.copy() for name, array in arrays.items()}
@@ -98,16 +98,16 @@ class Worker:
         home = bring_home(self.backend.to_numpy, answer, told)
         if header.get("again"):
             told["differing"] = differing(first, home)
-        # They are most of what an answer holds, and to compare them is faster than to send them.
+        # Inputs are most of what an answer holds, and comparing them is faster than sending them.
         same = [name for name in came if name in home and same_bits(home[name], came[name])]
         kept = {name: array for name, array in home.items() if name not in same}
         return {**told, "unchanged": same}, kept
 
     def source(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
-        """Hash the sources of the adapter and of what its own distribution gave to it.
+        """Hash the sources of the adapter and of the code that it uses from its own distribution.
 
-        Those are all modules that were imported of its top-level package: its family, and the
-        families that it builds on. Of embcheck, that leaves the harness out.
+        These are all imported modules of its top-level package. For embcheck's own backends, the
+        package is `embcheck.backends`, so that the harness is left out.
         """
         module = type(self.backend).__module__
         ours = module.startswith(f"{discovery.OWN_BACKENDS}.")
@@ -120,11 +120,11 @@ class Worker:
         return {"sha256": digest.hexdigest()[:16]}, {}
 
     def uncompiled(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
-        """Name the folders of modules whose bytecode, as it lies there, is not of their source.
+        """Name the folders of imported modules that have no up-to-date bytecode file.
 
-        Python would have written it at their import; this process may not.
+        Python would have written it at the import; this process may not.
         """
-        # A copy of the list: looking at a module that is imported lazily imports others.
+        # A copy of the list, since looking at a lazy module may import others.
         specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
         sources = {
             str(spec.origin): str(spec.cached)
@@ -136,7 +136,7 @@ class Worker:
         return {"folders": sorted(map(str, folders))}, {}
 
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Return the lines by which a user of the library would make a call."""
+        """Return a call as lines of the library's API."""
         if not hasattr(self.backend, "script"):
             reason = f"the adapter {self.backend.info.id} writes no scripts"
             raise Failed({"status": "unsupported", "message": reason, "exception": "", "stage": ""})
@@ -145,7 +145,7 @@ class Worker:
         return {"script": text}, {}
 
     def origin(self, header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
-        """Say where the module that is announced for the backend comes from, and its class's."""
+        """Return name, file and docstring of the announced module and of the class's module."""
         announced = discovery.known_backends()[header["name"]].module
         names = dict.fromkeys([announced, type(self.backend).__module__])
         modules = [
@@ -163,22 +163,22 @@ def _is_newer(one: str, other: str) -> bool:
 
 
 def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[], Any]:
-    """Call a thunk twice: return copies of the first answer's arrays, and the second answer."""
+    """Return a function that calls a thunk twice: it returns copied first arrays, second answer."""
 
     def run() -> tuple[dict[str, np.ndarray], Any]:
         first = checked(backend.to_numpy(thunk()))
-        # Copied, for the second call may write into the memory of the first answer.
+        # Copied, since the second call may write into the memory of the first answer.
         return {name: first[name].copy() for name in call.observe if name in first}, thunk()
 
     return run
 
 
 def differing(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[str]:
-    """Name the observations of an answer that a second one has not bit for bit."""
+    """Name the observations of an answer that a second one lacks or has with other bits."""
     return [
         name
         for name, array in first.items()
-        # Bytes, and no comparison of numbers: NaN is like itself, and -0.0 is not like 0.
+        # Bytes are compared, not numbers: NaN equals itself, and -0.0 differs from 0.
         if name not in second or array.tobytes() != second[name].tobytes()
     ]
 
@@ -192,7 +192,7 @@ def _text(script: Any) -> str:
 
 
 def serve(channel: Channel, backend: Backend, import_seconds: float) -> None:
-    """Say hello with the backend's info, then answer until nobody can ask any more."""
+    """Send a hello with the backend's info, then answer requests until the pipe is closed."""
     worker = Worker(backend)
     hello, _ = reply_of(lambda: (worker.hello(import_seconds), {}))
     channel.reply(hello, {})
@@ -201,8 +201,8 @@ def serve(channel: Channel, backend: Backend, import_seconds: float) -> None:
 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
-    """Import a backend and serve it, or say why that cannot be."""
-    channel = Channel(read_fd, write_fd)  # Before the import, which may replace what it uses.
+    """Import a backend and serve it, or send the reason why it cannot run."""
+    channel = Channel(read_fd, write_fd)  # Before the import, which may patch what it uses.
     try:
         backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)

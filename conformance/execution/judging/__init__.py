@@ -1,1 +1,1 @@
-"""What an answer is worth: judgement, bounds, readings, and departures that are known."""
+"""Judge answers: error bounds, ties, readings, verdicts and known deviations."""

@@ -1,8 +1,8 @@
 """How far a correct implementation may be from the reference's answer, derived from the call.
 
 The reference computes in float64 and rounds once. A correct implementation uses the dtype of the
-answer or a wider one, in any order, and may round whenever it likes: it may store an intermediate
-result, divide by multiplying with a reciprocal, or divide each term before it adds.
+answer or a wider one, in any order, and may round at any step: it may store an intermediate result,
+divide by multiplying with a reciprocal, or divide each term before it adds.
 
 - A lookup, a maximum and an entry of a sparse gradient that nothing scales are copies: no error.
 - A sum of n terms in any order is within (n - 1) * u * sum(|terms|) of the exact one, u being the
@@ -11,24 +11,25 @@ result, divide by multiplying with a reciprocal, or divide each term before it a
   n, by Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic,
   SIAM J. Matrix Anal. Appl. 34(2), 2013). Each further rounding of the terms or of the result adds
   u: section 3.1 for products, where an inner product of n terms is within n * u * sum(|terms|).
-- Where that would allow an eighth of the terms or more, it says nothing: any answer would do. Such
-  a sum is held to what is likely, 4 * sqrt(n - 1) * u * sum(|terms|), if that is less than an
-  eighth: where roundings are independent and as often up as down, adding from left to right misses
-  it with a probability below 2 * exp(-4**2 / 2), one in 1,490, and of terms of one size, whose
-  partial sums grow evenly, 2 * exp(-3 * 4**2 / 2), one in 10**10 (Higham and Mary, A new approach
-  to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41(5), 2019, theorem 2.4).
-- Longer sums are held to what adding in pairs guarantees, ceil(log2(n)) * u * sum(|terms|) (Higham
-  2002, section 4.2, eq. 4.6), or adding in float32, (n - 1) * 2**-24 * sum(|terms|), where that is
-  more. Nothing is guaranteed, nor likely, of adding them from left to right in a narrow dtype: it
-  stops counting. How often it fails is in docs/oracle.md.
-- Where even that allows an eighth of the terms, there is no honest bound (`Bound.is_honest`).
+- If that bound allows an eighth of the terms or more, almost any answer is within it. Such a sum
+  gets a likely bound instead, 4 * sqrt(n - 1) * u * sum(|terms|), if that allows less than an
+  eighth. If roundings are independent and as often up as down, adding from left to right exceeds it
+  with a probability below 2 * exp(-4**2 / 2), one in 1,490. For terms of one size, whose partial
+  sums grow evenly, the probability is below 2 * exp(-3 * 4**2 / 2), one in 10**10 (Higham and Mary,
+  A new approach to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41(5), 2019, theorem
+  2.4).
+- Longer sums get the bound of adding in pairs, ceil(log2(n)) * u * sum(|terms|) (Higham 2002,
+  section 4.2, eq. 4.6), or of adding in float32, (n - 1) * 2**-24 * sum(|terms|), if that is more.
+  Adding them from left to right in a narrow dtype has no useful bound, not even a likely one: at
+  some size, the sum no longer grows. docs/oracle.md says how often that fails.
+- If even that allows an eighth of the terms, there is no honest bound (`Bound.is_honest`).
 - A sum is exact in any order if all its partial sums are numbers of the dtype, as those of small
-  integers are (`Sums.are_exact`); then nothing but the exact sum is right.
-- A product or quotient that is subnormal has an absolute error of half the smallest number too
-  (section 2.1, eq. 2.8); a sum has none.
+  integers are (`Sums.are_exact`). Then only the exact sum is right.
+- A subnormal product or quotient also has an absolute error of half the smallest number (section
+  2.1, eq. 2.8); a sum has none.
 - A row shortened to `max_norm` has the relative error of its norm and of the division.
-- The gradient of a maximum may be split among the entries that hold it (`ties`), and a split is
-  rounded: each of k equal parts once, and their sum as any other.
+- The gradient of a maximum may be split among the entries that hold it (`ties`). A split is
+  rounded: each of k equal parts once, and their sum like any other sum.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ STEP_EPSILONS: Mapping[str, float] = {
 }
 """The first step of these optimisers is g / (|g| + epsilon)."""
 _STORED = 2
-"""Roundings that any result has seen: the implementation's, when stored, and the reference's."""
+"""Roundings of any result: the implementation's when it is stored, and the reference's."""
 _ROUNDINGS_OF_DIVISION = 2
 """One as a division; two as a product with the rounded reciprocal."""
 _ROUNDINGS_OF_STEP = 12
@@ -82,7 +83,7 @@ _ROUNDINGS_OF_STEP = 12
 LIKELY = 4.0
 """How many standard deviations, at most, the roundings of a sum may add up to."""
 WIDEST = 1 / 8
-"""A bound that allows this part of a value, or more, tells right from wrong no longer."""
+"""A bound that allows this part of a value, or more, no longer tells right from wrong."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,18 @@ class Bound:
 
     allowed: np.ndarray
     scale: np.ndarray
-    """The size of the value, or that of its terms, where they cancel."""
+    """The size of the value, or of its terms if these cancel."""
     is_of_group: bool = False
-    """Whether the scale is the distance between the ends of a stored group, small values too."""
+    """Whether the scale is the distance between the ends of a stored group, also for small
+    values."""
 
     @property
     def is_honest(self) -> bool:
-        """Whether the bound allows less than an eighth of each value, or of what cancels in it."""
+        """Whether the bound allows less than an eighth of each value, or of terms that cancel."""
         return _widest(self.allowed, self.scale) < WIDEST
 
     def width(self, expected: np.ndarray) -> float:
-        """Return the largest part of a value that is allowed; of its terms, where that is 0."""
+        """Return the largest part of a value that is allowed, or of its terms if the value is 0."""
         if self.is_of_group:
             return _widest(self.allowed, self.scale)
         magnitude = _magnitude(expected)
@@ -120,14 +122,14 @@ def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
     derive = _BOUNDS.get(name)
     knows_terms = "weight" in call.inputs and call.operation is not Operation.PROBE
     if derive is None or not knows_terms or not is_floating(expected.dtype) or not expected.size:
-        return _exact(expected)  # Only a probe knows what it computes.
+        return _exact(expected)  # What a probe computes is unknown here.
     if call.operation.is_quantized:
         return _of_stored(call, expected, name)
     if adds_up_exactly(name, call, expected.dtype):
         return _exact(expected)
     with np.errstate(invalid="ignore", over="ignore"):
         derived = derive(call, expected, name)
-    # Infinite terms bound nothing: what comes of them is NaN, an infinity or left out, exactly.
+    # With infinite terms, the result is exactly NaN or an infinity, or they are left out.
     return Bound(
         np.nan_to_num(derived.allowed, nan=0.0, posinf=0.0).reshape(expected.shape),
         derived.scale.reshape(expected.shape),
@@ -135,7 +137,7 @@ def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
 
 
 def _of_stored(call: Call, expected: np.ndarray, name: str) -> Bound:
-    """Bound what is looked up in a stored table: as in the table itself, and what is lost there."""
+    """Bound an answer from a stored table: the table's own bound, plus what the scheme loses."""
     table, scheme = call.inputs["weight"], scheme_of(call)
     added = bound_of(name, call.of_floats(), expected)
     lost, reach = (
@@ -143,7 +145,7 @@ def _of_stored(call: Call, expected: np.ndarray, name: str) -> Bound:
         for sizes in (errors_of, reach_of)
     )
     allowed = np.nan_to_num(added.allowed + lost, nan=0.0, posinf=0.0)
-    # A level is as near to a small number as to a large one of its group.
+    # Within a group, levels are as far from small numbers as from large ones.
     scale = np.maximum(added.scale, np.nan_to_num(reach, nan=0.0, posinf=0.0))
     return Bound(allowed, scale, is_of_group=True)
 
@@ -151,7 +153,7 @@ def _of_stored(call: Call, expected: np.ndarray, name: str) -> Bound:
 def copies(name: str, call: Call) -> bool:
     """Whether an observation is a copy of what the caller gave, and so keeps the sign of a zero.
 
-    A sum does not: nothing says whether it begins with 0, and 0 + -0.0 is 0.
+    A sum does not keep it: a sum may begin with 0, and 0 + -0.0 is 0.
     """
     if name == Observation.WEIGHT_AFTER:
         return True
@@ -163,7 +165,7 @@ def copies(name: str, call: Call) -> bool:
 
 
 def _widest(allowed: np.ndarray, scale: np.ndarray) -> float:
-    """Return the largest part of a finite scale that is allowed; infinite where that is 0."""
+    """Return the largest part of a finite scale that is allowed; infinite if the scale is 0."""
     counted = (allowed > 0) & np.isfinite(scale)
     with np.errstate(divide="ignore"):
         return float(np.max(allowed[counted] / scale[counted], initial=0.0))
@@ -189,7 +191,7 @@ def _of_output(call: Call, expected: np.ndarray, _name: str) -> Bound:
         errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
         return _relative(errors, expected)
     if is_maximum(call) and not may_shorten:
-        return _exact(expected)  # A maximum is one of its terms, and no shortening rounded those.
+        return _exact(expected)  # A maximum is one of its terms, which nothing rounded.
     terms, mode = terms_of(call), call.option("mode")
     rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     if mode == "max":
@@ -211,7 +213,7 @@ def _of_weight_after(call: Call, expected: np.ndarray, _name: str) -> Bound:
 
 
 def _of_gradient(call: Call, expected: np.ndarray, name: str) -> Bound:
-    """Bound the gradient for the weight, and what an earlier use or a plain step makes of it."""
+    """Bound the weight's gradient, also after an earlier use, or the weight after a plain step."""
     sums, roundings = _gradient(call, expected.shape)
     if is_maximum(call):
         _share_unequally(call, sums, gradient_within(name, call, expected))
@@ -224,18 +226,18 @@ def _of_gradient(call: Call, expected: np.ndarray, name: str) -> Bound:
         sums.blur(every_row, row_errors(call), np.abs(weight))
     else:
         sums.add(every_row, 2 * call.inputs["weight"].astype(np.float64))
-    # The gradient may be stored before the weight joins it.
+    # The gradient may be stored before the weight is added.
     return _rounded(sums, expected, roundings + 1)
 
 
 def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
-    """Bound w - g / (|g| + epsilon); where g may be 0 or not, or has no sign, so does the step."""
+    """Bound w - g / (|g| + epsilon); where the sign of g is uncertain, the step is open."""
     sums, roundings = _gradient(call, expected.shape)
     error = _rounded(sums, expected, roundings).allowed
     nearest = np.maximum(np.abs(sums.total) - error, 0.0)
     epsilon = STEP_EPSILONS[name]
-    # The step's slope, epsilon / (|g| + epsilon)**2, is steepest at the smallest gradient that is
-    # possible. A step is between -1 and 1, so that 2 leaves it open.
+    # The step's slope, epsilon / (|g| + epsilon)**2, is steepest at the smallest possible gradient.
+    # A step is between -1 and 1, so an allowance of 2 leaves it open.
     swing = np.where((nearest == 0) & (error > 0), 2.0, error * epsilon / (nearest + epsilon) ** 2)
     choices = Choices.of(call) if is_maximum(call) else None
     if choices is not None:
@@ -280,13 +282,13 @@ _BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], Bound]] = {
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: _of_first_step,
     Observation.SPARSE_GRAD_VALUES: _of_entries,
     Observation.GRAD_PER_SAMPLE_WEIGHTS: _of_factors,
-    # Exact in floats, but not without a bound: a scheme loses some of it.
+    # Exact in floats, but listed, since a scheme loses some of it.
     Observation.STORED_WEIGHT: _copied,
 }
 
 
 def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
-    """Bound sums whose terms or results are rounded so many times beside the additions."""
+    """Bound sums whose terms or results have `roundings` roundings besides the additions."""
     roundoff = unit_roundoff(expected.dtype)
     additions = np.maximum(sums.counts - 1, 0)
     others = roundings + _STORED
@@ -294,15 +296,15 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
     # The reference's own errors, in float64.
     allowed += (additions + roundings) * DOUBLE * sums.absolute
     if roundings:
-        # Where all terms are 0, nothing is rounded to a subnormal number.
+        # If all terms are 0, nothing is rounded to a subnormal number.
         allowed += np.where(sums.absolute > 0, (sums.counts + 1) * smallest(expected.dtype), 0.0)
     allowed = np.where(sums.are_exact(expected.dtype), 0.0, allowed) + sums.blurred
     return Bound(allowed, np.maximum(sums.absolute, _magnitude(expected).reshape(allowed.shape)))
 
 
 def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> np.ndarray:
-    """Return the relative error that additions may leave, beside so many other roundings."""
-    # What is certain, where it leaves room; else what is likely; else pairs, or sums in float32.
+    """Return the relative error that additions may leave, besides `others` further roundings."""
+    # The certain bound if it is below an eighth; else the likely one; else pairs, or float32.
     certain, likely = additions, LIKELY * np.sqrt(additions)
     pairs = np.ceil(np.log2(additions + 1))
     wide = additions * (SINGLE / roundoff) if roundoff > SINGLE else pairs
@@ -312,7 +314,7 @@ def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> 
 
 
 def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
-    """Return what each row's gradient adds up, and how often its terms are rounded."""
+    """Return the sums of each row's gradient, and how often their terms are rounded."""
     terms = terms_of(call)
     sums = Sums.empty(shape)
     upstream = upstream_of(call, terms)
@@ -331,7 +333,7 @@ def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
 def _gradient_of_maximum(
     call: Call, terms: Terms, sums: Sums, upstream: np.ndarray
 ) -> tuple[Sums, int]:
-    """Return what each row's gradient adds up where those that hold a maximum share it equally."""
+    """Return the sums of each row's gradient if the rows that hold a maximum share it equally."""
     held = holders(call, terms)
     parts = np.zeros(upstream.shape, np.int64)
     reduce_into(parts, np.add, terms.bags, held.astype(np.int64))
@@ -341,9 +343,10 @@ def _gradient_of_maximum(
 
 
 def _share_unequally(call: Call, sums: Sums, gradient: np.ndarray) -> None:
-    """Make room for rows that get more than equal parts, as an expected gradient says.
+    """Widen the sums for rows that get more than equal parts in the expected gradient.
 
-    What they get is as large as its parts together, unless these cancel: then all may be theirs.
+    What such a row gets is as large as its parts together. If its parts cancel, it may get all that
+    it holds.
     """
     terms = terms_of(call)
     upstream = upstream_of(call, terms)[terms.bags]

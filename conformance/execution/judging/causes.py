@@ -1,4 +1,4 @@
-"""Why a backend departs, and the category that follows from it: whose verdict a departure is."""
+"""Causes of departures, and the category that follows from each: who is responsible."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ class Cause(StrEnum):
     """What makes a backend depart."""
 
     DOCUMENTED = "documented"
-    """The library documents that it does so; the entry links to the page that says it."""
+    """The library documents this behaviour; the entry links to the page that says so."""
     UNDOCUMENTED = "undocumented"
-    """The library does otherwise, and its documentation does not say so."""
+    """The library departs, and its documentation does not say so."""
     MEMORY_UNSAFETY = "memory-unsafety"
     """The library reads or writes memory that is not its own, or dies of it, documented or not."""
     COMPOSITION = "composition"
-    """The library lacks the operation, and what is composed of its parts here does otherwise."""
+    """The library lacks the operation, and the composition of its parts here departs."""
     ENVIRONMENT = "environment"
-    """The harness' settings: a flag, a time limit, a number of threads."""
+    """The harness's settings cause it: a flag, a time limit, a number of threads."""
 
 
 class Category(StrEnum):
-    """Whose a departure is."""
+    """Who is responsible for a departure."""
 
     BUG = "bug"
     BY_DESIGN = "by-design"
@@ -44,11 +44,11 @@ REPLACED = {
     "upstream-bug": (Cause.UNDOCUMENTED, Cause.MEMORY_UNSAFETY),
     "adapter": (Cause.COMPOSITION, Cause.ENVIRONMENT),
 }
-"""What to write for the categories that entries once had."""
+"""The causes to write instead of the categories that entries once stated."""
 
 _DISCUSSION = re.compile(r"https?://github\.com/[^/]+/[^/]+/(issues|pull|discussions|commit)/")
 
 
 def leads_to_documentation(link: str) -> bool:
-    """Whether a link can lead to documentation, which a discussion of a defect is not."""
+    """Whether a link may lead to documentation: GitHub issues, pull requests and commits do not."""
     return bool(link) and _DISCUSSION.match(link) is None

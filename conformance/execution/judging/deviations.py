@@ -1,4 +1,4 @@
-"""Known departures, kept beside each adapter; strict, so that a closed gap announces itself."""
+"""Known deviations, listed beside each adapter; one that no longer happens is reported as stale."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ PAGE = "docs/deviations.md"
 """The page that describes the files."""
 
 CHANGED = "changed"
-"""How the message of a departure begins that departs otherwise than is known."""
+"""The first word of the message if a case departs in another way than its known deviation says."""
 
 
 @dataclass(frozen=True)
 class Deviation:
     """One known departure of a backend.
 
-    `cases` are case ids, in which `*` stands for anything; `happens` is the kind of the failure,
-    or `crashed` or `timed-out`. `message` is a pattern that what is said of it must hold somewhere.
-    What happens only `sometimes`, by chance, may pass as well. `threads` and `instructions` are of
-    what the worker has: a specifier like that of a version, and some sets, any of which will do.
-    `conforms_as` is another of the adapter's spellings, by which the cases pass.
+    `cases` are case ids, in which `*` stands for anything. `happens` is the kind of the failure, or
+    `crashed` or `timed-out`. `message` is a regular expression that must match a part of the
+    failure's message. A departure that happens only `sometimes`, by chance, may pass as well.
+    `threads` and `instructions` are conditions on the worker: a specifier like that of a version,
+    and some sets, one of which must match. `conforms_as` is another of the adapter's spellings,
+    with which the cases pass.
     """
 
     cases: tuple[str, ...]
@@ -79,29 +80,29 @@ class Deviation:
             return False
         try:
             return SpecifierSet(self.version).contains(info.version, prereleases=True)
-        except InvalidVersion:  # A build may call itself anything; then no condition can be met.
+        except InvalidVersion:  # A build may have any version; then no condition is met.
             return not self.version
 
     def foresees(self, happened: str, message: str) -> bool:
-        """Whether a case was to fail in this way, and to say this."""
+        """Whether the entry predicts a failure of this kind, with this message."""
         return happened == self.happens and re.search(self.message, message) is not None
 
     @property
     def category(self) -> Category:
-        """Whose departure it is, which follows from the cause."""
+        """Who is responsible, which follows from the cause."""
         return CATEGORIES[self.cause]
 
     @property
     def way(self) -> str:
-        """How the cases fail, and what is said of it."""
+        """How the cases fail, with the pattern of the message if there is one."""
         return f"{self.happens}, saying /{self.message}/" if self.message else self.happens
 
 
 def load_deviations(backend: str) -> tuple[Deviation, ...]:
     """Load `deviations/BACKEND.yaml` beside the module that adapts a backend; empty if none.
 
-    The entries of the files that it includes come after its own. Raises SpecError for a file that
-    is wrong, a blank reason included.
+    The entries of the files that it includes come after its own. Raises SpecError for an invalid
+    file, also for a blank reason.
     """
     announced = known_backends().get(backend)
     # Found, but not imported: the adapter's library may be missing here.
@@ -116,15 +117,15 @@ def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
     path = module.parent / "deviations" / f"{backend}.yaml"
     try:
         is_there = path.exists()
-    except OSError:  # Reading it will say that it may not be looked at.
+    except OSError:  # Reading it will report why it is not accessible.
         is_there = True
     return read_deviations(path) if is_there else ()
 
 
 def read_deviations(path: Path) -> tuple[Deviation, ...]:
-    """Read a file of deviations, and those that it includes; raises SpecError, as said above.
+    """Read a file of deviations, and those that it includes; raises SpecError if one is invalid.
 
-    A file without entries, or without anything, is one.
+    A file without entries, or an empty one, is valid.
     """
     try:
         return tuple(map(_deviation, _entries(path, ())))
@@ -133,7 +134,7 @@ def read_deviations(path: Path) -> tuple[Deviation, ...]:
 
 
 def unknown_cases(path: Path, cases: Collection[str]) -> list[Problem]:
-    """List the names of cases in a file that `read_deviations` takes, but that match none."""
+    """List the names in a valid file of deviations that match no case, as problems."""
     tree = _tree(path)
     problems = []
     for number, entry in enumerate(tree.get("deviations") or ()):
@@ -148,7 +149,7 @@ def unknown_cases(path: Path, cases: Collection[str]) -> list[Problem]:
 
 
 def _meant(name: str, cases: Collection[str]) -> str:
-    """Say what a name that matches no case may be meant to be."""
+    """Suggest what a name that matches no case may mean."""
     if any(map(globs([f"{name}[*]"]).fullmatch, cases)):
         return f"write '{name}[*]' for all cases of its matrix"
     close = near(name, cases)
@@ -156,20 +157,20 @@ def _meant(name: str, cases: Collection[str]) -> str:
 
 
 def _with_page(problem: Problem) -> Problem:
-    """Name the page that describes the format, and what a list of case ids often lacks."""
+    """Add the page with the format to a problem, and a hint at quotes to a syntax error."""
     is_syntax = problem.what.startswith(("not YAML", "no finished value"))
     quotes = "; put case ids, and text with a colon, in quotes" if is_syntax else ""
     return replace(problem, remedy=f"{problem.remedy}{quotes} ({PAGE})")
 
 
 def _shown(path: Path) -> str:
-    """Name a file as a person at this place would."""
+    """Return a path as text, relative to the current folder if it lies below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _tree(path: Path) -> Map:
-    """Read a file as YAML; what is empty is a mapping without keys."""
+    """Read a file as YAML; an empty file is a mapping without keys."""
     tree = read_any_yaml(path, _shown(path))
     if tree is None or tree == []:
         return Map((1, 1))
@@ -180,7 +181,7 @@ def _tree(path: Path) -> Map:
 
 
 def are_fatal(entries: Iterable[Deviation]) -> bool:
-    """Whether entries know of a case that ends a backend's process."""
+    """Whether an entry says that a case crashes the backend's process."""
     return any(entry.happens == Outcome.CRASHED for entry in entries)
 
 
@@ -213,7 +214,7 @@ def _entries(path: Path, within: tuple[str, ...]) -> list[Any]:
 
 
 def _categories(tree: Map, name: str) -> Iterator[Problem]:
-    """Tell of entries that state a category, as they once did, rather than a cause."""
+    """Report entries that state a category, as they once did, instead of a cause."""
     entries = tree.get("deviations")
     for number, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, Map) and "category" in entry:
@@ -225,7 +226,7 @@ def _categories(tree: Map, name: str) -> Iterator[Problem]:
 
 
 def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
-    """Tell of a pattern or condition that cannot be read, and of a link to no documentation."""
+    """Report unreadable patterns and conditions, and a documented cause without a proper link."""
     entry = tree["deviations"][number]
     if entry["cause"] == Cause.DOCUMENTED and not leads_to_documentation(entry.get("link", "")):
         mark = mark_of(tree, ("deviations", number, "cause"))
@@ -275,18 +276,18 @@ def _conditions(when: Mapping[str, Any]) -> dict[str, Any]:
 def explain(
     case: str, verdict: Verdict, info: BackendInfo, deviations: Iterable[Deviation]
 ) -> tuple[Verdict, Deviation | None]:
-    """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`.
+    """Turn a failure that an entry predicts into `deviated`, and an unexpected pass into `stale`.
 
-    A failure of another kind, or that says something else, stays one; its message begins with
-    `changed`, and the entry comes with it. Of several entries that name a case, the one that
-    foresees what happened explains it. A pass is no surprise where an entry says that it happens
-    only sometimes: it is `deviated`.
+    A failure of another kind, or with another message, stays a failure. Its message then begins
+    with `changed`, and the entry is returned too. If several entries name the case, one that
+    predicts what happened is used. If an entry says that the departure happens only sometimes, a
+    pass is `deviated`.
     """
     happened = str(verdict.kind or verdict.outcome)
     entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
     if not entries or verdict.outcome not in _JUDGED:
         return verdict, None
-    # An entry that foresees what happened, or else one that allows a pass by chance.
+    # An entry that predicts what happened, or else one that allows a pass by chance.
     entry = min(entries, key=lambda d: (not d.foresees(happened, verdict.message), not d.sometimes))
     if entry.foresees(happened, verdict.message):
         return replace(verdict, outcome=Outcome.DEVIATED), entry
@@ -301,7 +302,7 @@ def explain(
 
 
 def held_to_spelling(verdict: Verdict, entry: Deviation, respelled: Verdict) -> Verdict:
-    """Hold an entry to its word that another spelling conforms: `stale` where it does not."""
+    """Return `stale` if another spelling departs that the entry says conforms."""
     if verdict.outcome is not Outcome.DEVIATED or respelled.outcome is Outcome.PASSED:
         return verdict
     came = f"{respelled.kind or respelled.outcome}: {respelled.message}"

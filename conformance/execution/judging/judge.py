@@ -1,4 +1,4 @@
-"""Judge an answer: what a case came to on a backend."""
+"""Judge an answer: give the verdict on a case."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _EFFECTS = frozenset(
     }
 )
 MOST_SHOWN = 8
-"""How many observations are shown of an answer that should not have been given."""
+"""How many observations are shown of an answer to an invalid call."""
 
 
 def judge_returns(
@@ -74,7 +74,7 @@ def judge_returns(
     needs_reference = any(isinstance(wanted, FromReference) for wanted in expected.values())
     reference = ask_reference() if needs_reference else {}
     known = {name: known_values(name, wanted, reference) for name, wanted in expected.items()}
-    # A bound takes longer to derive than an answer to compare, and an exact answer needs none.
+    # Deriving a bound takes longer than comparing an answer, and an exact answer needs none.
     inexact = known if tolerance else _not_yet_equal(known, answer.arrays)
     bounds: dict[str, Bound] = {}
     earned = judge_bounds(call, inexact, tolerance, bounds)
@@ -89,9 +89,9 @@ def judge_returns(
 def _not_yet_equal(
     known: Mapping[str, Values | Structure | Text], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, Values]:
-    """Keep the values that need a bound: those that the answer does not have to the bit.
+    """Return the values that need a bound: those that the answer does not equal bit by bit.
 
-    Of an optimiser's first step always, as its bound may be open where rows tie.
+    An optimiser's first step always does: where rows tie, its bound may leave the value open.
     """
     values = {name: wanted for name, wanted in known.items() if isinstance(wanted, Values)}
     exact = [n for n, a in arrays.items() if n in values and same_bits(a, values[n].array)]
@@ -101,7 +101,7 @@ def _not_yet_equal(
 def known_values(
     name: str, wanted: Expected, reference: Mapping[str, np.ndarray]
 ) -> Values | Structure | Text:
-    """Return what is wanted in full, where it is a recipe or the reference's answer."""
+    """Return the expected values in full, also if they are a recipe or the reference's answer."""
     if isinstance(wanted, FromReference):
         return Values(reference[name])
     return Values(wanted.array) if isinstance(wanted, Made) else wanted
@@ -113,10 +113,10 @@ def judge_bounds(
     tolerance: Tolerance | None,
     derived: dict[str, Bound] | None = None,
 ) -> Verdict:
-    """Return what an answer within its bounds has earned, with the width of the widest bound.
+    """Return the verdict on an answer within its bounds, with the width of the widest bound.
 
-    Where a bound is not honest, wrong answers are within it too: the answer is merely observed.
-    The bounds are left in `derived`, by observation.
+    If a bound is not honest, wrong answers are within it too: the outcome is then `observed`. The
+    bounds are stored in `derived`, by observation.
     """
     widest, dishonest = 0.0, []
     for name, wanted in expected.items():
@@ -148,7 +148,7 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     if stopped is not None:
         return stopped
     if isinstance(answer, Answered):
-        # What the caller gave says nothing of the answer that should not be there.
+        # The caller's own arrays say nothing about the answer that should not be there.
         given = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
         shown = dict(list(given.items())[:MOST_SHOWN])
         got = ", ".join(f"{name} = {short(array)}" for name, array in shown.items())
@@ -188,7 +188,7 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
 
 
 def judge_ending(answer: Answer) -> Verdict | None:
-    """Judge what is the same for every case: death, silence, no support, a broken adapter."""
+    """Judge endings that are the same for every case, such as a crash; None for the others."""
     if isinstance(answer, Crashed):
         return Verdict(Outcome.CRASHED, message=answer.message)
     if isinstance(answer, TimedOut):
@@ -214,13 +214,13 @@ def judge_refusal(answer: Answer) -> Verdict | None:
 
 
 def _not_the_library(refused: Rejected) -> Verdict:
-    """Judge an error of the adapter's own, where the library has not seen the call."""
+    """Judge an error of the adapter's own: the library did not see the call."""
     said = f"the adapter raised it, and the library did not see the call: {why_none(refused)}"
     return Verdict(Outcome.UNSUPPORTED, message=said)
 
 
 def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:
-    """Hold a call to the rule that the caller's arrays stay as they are; None if they do.
+    """Judge whether the caller's arrays stayed as they were; None if they did.
 
     `max_norm` may change the weight, and so may a training step on shared memory.
     """
@@ -271,8 +271,8 @@ def judge_observation(
 ) -> Verdict | None:
     """Judge one observation; None if it is as wanted. `bound` is its bound, if that is known.
 
-    A reading tells apart what a scored case must leave open: which of equal maxima has a gradient,
-    and the sign of a zero that is stated as -0.0.
+    With `is_reading`, it tells apart what a scored case must leave open: which of equal maxima has
+    a gradient, and the sign of a zero that is stated as -0.0.
     """
     got = arrays.get(name)
     if got is None:
@@ -315,12 +315,12 @@ def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None)
 def _check_values(
     name: str, got: np.ndarray, wanted: np.ndarray, signs: Signs, allowed: Callable[[], Bound]
 ) -> str | None:
-    """Say where values differ by more than is allowed, which is asked for if any differ at all."""
+    """Say where values differ by more than the bound that `allowed` gives; None if nowhere."""
     same = equal(got, wanted, signs)
     if same.all():
         return None
     limits = allowed().allowed
-    if wanted.dtype.kind not in "biu":  # Only what is floating may be rounded.
+    if wanted.dtype.kind not in "biu":  # Only floating values may be rounded.
         with np.errstate(invalid="ignore"):
             wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
             difference = np.abs(got.astype(wide) - wanted.astype(wide))

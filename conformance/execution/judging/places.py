@@ -1,4 +1,4 @@
-"""Judge an answer to a large call by the places of it that came home."""
+"""Judge an answer to a large call by the places of it that the worker returned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embcheck.conformance.suite.model import Expected, Structure
 
 
 def judge_places(answer: Answer, expected: Mapping[str, Expected]) -> Verdict:
-    """Judge an answer to a large call, of which only some places came home."""
+    """Judge an answer to a large call, of which the worker returned only some places."""
     stopped = judge_ending(answer) or judge_refusal(answer)
     if stopped is not None:
         return stopped
@@ -42,7 +42,7 @@ def _judge_place(
     if misfit := judge_form(name, shape, dtype, wanted, {}):
         return misfit
     for number, (position, values) in enumerate(wanted.at):
-        # Without a bound: large cases are made of numbers whose sums nothing rounds.
+        # Without a bound, since large cases are made of numbers whose sums are exact.
         got = arrays[f"{name}/{number}"]
         if got.shape != values.shape or not equal(got, values).all():
             said = f"{name}{list(position)} = {short(got)}, should be {short(values)}"

@@ -37,7 +37,7 @@ def read(
 ) -> RowReading:
     """Return the first stated reading that fits the answer.
 
-    Where none fits, return the one that holds for everything that is observed, else `other`.
+    If none fits, return the reading that all observations share, else `other`.
     """
     for name, returns in observes.readings.items():
         if _fits(call, arrays, returns, tolerance):
@@ -55,7 +55,7 @@ def recognise(call: Call, name: str, array: np.ndarray) -> RowReading:
     if not array.size:
         return said(RowWord.OTHER)
     found = row_readings(call, name, array)
-    # Beside the rows: a table may have a row of zeros, and then neither name is sure.
+    # Added to the rows: if the table has a row of zeros, neither name is certain.
     blanks = ((RowWord.ZEROS, 0), (RowWord.NAN, np.nan))
     found += [said(word) for word, value in blanks if equal(array, value).all()]
     if not found and holds_foreign_values(call, name, array):
@@ -64,7 +64,7 @@ def recognise(call: Call, name: str, array: np.ndarray) -> RowReading:
 
 
 def said(word: RowWord) -> RowReading:
-    """Return the reading that a word makes alone."""
+    """Return the reading of a single word."""
     return RowReading(str(word), word)
 
 
@@ -72,7 +72,7 @@ def _fits(
     call: Call, arrays: Mapping[str, np.ndarray], returns: Returns, tolerance: Tolerance | None
 ) -> bool:
     for name, wanted in returns.observations.items():
-        if isinstance(wanted, FromReference):  # It is asked no undefined call.
+        if isinstance(wanted, FromReference):  # The reference is asked no undefined call.
             return False
         known = known_values(name, wanted, {})
         slack = tolerance or _slack(known)

@@ -18,7 +18,7 @@ NUMBERS = 2**32
 
 
 class RowWord(StrEnum):
-    """What a call did, where anything is allowed: the ledger's vocabulary."""
+    """What an implementation-defined call did: the ledger's vocabulary."""
 
     RAISES = "raises"
     CLAMPS = "clamps"
@@ -33,21 +33,21 @@ class RowWord(StrEnum):
 
 @dataclass(frozen=True)
 class RowReading:
-    """What a call did, in words; `word` is None where a case has words of its own for it."""
+    """What a call did, in words; `word` is None if the case states its own words for it."""
 
     text: str
     word: RowWord | None
 
 
 def explanations(index: int, rows: int) -> dict[RowReading, int]:
-    """Map the ways in which an index outside of a table may become a row to that row."""
+    """Map each way in which an index outside of a table may become a row to that row."""
     nearest = 0 if index < 0 else rows - 1
     clamped = "clamps to row 0" if index < 0 else "clamps to the last row"
     ways = {
         RowReading(clamped, RowWord.CLAMPS): nearest,
         RowReading(f"wraps (row {index % rows})", RowWord.WRAPS): index % rows,
     }
-    # What is left of a 64-bit index that is read as a signed one of 32 bits.
+    # The value of a 64-bit index that is cut to a signed one of 32 bits.
     narrowed = (index + NUMBERS // 2) % NUMBERS - NUMBERS // 2
     if narrowed != index and -rows <= narrowed < rows:
         row = narrowed % rows
@@ -56,7 +56,7 @@ def explanations(index: int, rows: int) -> dict[RowReading, int]:
 
 
 def row_readings(call: Call, name: str, array: np.ndarray) -> list[RowReading]:
-    """Name each row that the answer shows, with what explains it; empty if it shows none."""
+    """Return a reading for each row of the table that the answer shows; empty if it shows none."""
     table = _table(call)
     if table is None or table.ndim != 2 or call.inputs["indices"].size != 1:
         return []
@@ -64,7 +64,7 @@ def row_readings(call: Call, name: str, array: np.ndarray) -> list[RowReading]:
 
 
 def holds_foreign_values(call: Call, name: str, array: np.ndarray) -> bool:
-    """Whether an answer that can only copy holds a finite number that is neither 0 nor copied."""
+    """Whether an output that can only copy has a finite number, not 0, that the table lacks."""
     table = _table(call)
     is_lookup = table is not None and call.operation is not Operation.ONE_HOT
     if not is_lookup or name != Observation.OUTPUT or not _copies(call):
@@ -107,9 +107,9 @@ def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> 
 
 
 def _reading(call: Call, rows: int, row: int) -> RowReading:
-    """Say how the call's index led to a row; just the row where two ways lead there."""
+    """Say how the call's index led to a row; name just the row if two ways lead there."""
     indices = call.inputs["indices"]
-    # A floating index, or a boolean, is no row's number: nothing is said but which row is shown.
+    # A floating or boolean index is no row number: only the row that is shown is named.
     index = int(indices.reshape(-1)[0]) if indices.dtype.kind in "iu" else row
     plain = RowReading(f"row {row}", RowWord.ROW)
     another = RowReading(f"another row ({row})", RowWord.ANOTHER_ROW)

@@ -1,4 +1,4 @@
-"""The rows of a call as `max_norm` leaves them, and how well they are known."""
+"""The rows of a call as `max_norm` shortens them, and the errors of shortening."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ RENORM_EPSILON = 1e-7
 
 
 def norms_of(call: Call) -> np.ndarray:
-    """Return the length of each row: (rows, 1)."""
+    """Return the norm of each row, of order `norm_type`: (rows, 1)."""
     weight = call.inputs["weight"].astype(np.float64)
     order = float(call.option("norm_type"))
     return np.asarray(np.linalg.norm(weight, order, axis=1, keepdims=True))
 
 
 def shortened(call: Call) -> np.ndarray:
-    """Return the weight, its named rows shortened to `max_norm`."""
+    """Return the weight in float64, with the rows that indices name shortened to `max_norm`."""
     weight = call.inputs["weight"].astype(np.float64)
     max_norm = call.option("max_norm")
     if max_norm is None:
@@ -34,8 +34,8 @@ def shortened(call: Call) -> np.ndarray:
 def row_errors(call: Call) -> np.ndarray:
     """Return the relative error that shortening may leave in each row: (rows, 1).
 
-    A norm of D numbers that are not 0 rounds D powers, D - 1 additions and a root; a relative error
-    of a sum is divided by p in its p-th root. The norm is stored, and the row divided, multiplied
+    A norm of D numbers that are not 0 rounds D powers, D - 1 additions and a root. The p-th root
+    divides a sum's relative error by p. Then the norm is stored, and the row is divided, multiplied
     and stored. Adding a 0 rounds nothing.
     """
     rows = len(call.inputs["weight"])
@@ -48,7 +48,7 @@ def row_errors(call: Call) -> np.ndarray:
     terms = np.count_nonzero(call.inputs["weight"].astype(np.float64), axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
         error = ((terms + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
-    # Negated, since no comparison with NaN is true: a row of such a norm may be shortened too.
+    # Negated, since comparisons with NaN are false: a row whose norm is NaN may be shortened too.
     may_shorten = ~(norms < float(max_norm) * (1 - error)) & (norms != 0)
     return np.where(_are_named(call) & may_shorten, error, 0.0)
 

@@ -7,8 +7,8 @@ import numpy as np
 SHOWN = 12
 """How many elements of an array are shown in a message."""
 PLAIN_AXES = 3
-"""Of an array with more axes, which NumPy would shorten along each, the first elements are shown.
-"""
+"""An array with more axes is shown by its first elements: NumPy would shorten it along each
+axis."""
 
 
 def decode_text(array: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Join the verdicts on the steps of a case, which are calls of one process, to one verdict."""
+"""Join the verdicts on a case's steps, which are calls of one process, into one verdict."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import replace
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 
 MOST_LABELS = 8
-"""How many failed steps of a case are named."""
+"""The most failed steps of a case that are named."""
 
 
 def joined(verdicts: Sequence[tuple[str, Verdict]], planned: int) -> Verdict:
-    """Join the verdicts on the steps of a case: the first failure is the case's, others are named.
+    """Join the verdicts on the steps of a case: the first failure counts, the others are named.
 
-    What is not a failure, a crash for instance, ends the steps; it is the case's unless one failed
-    before. A step that could not be judged is the case's where no other went wrong.
+    A verdict other than a failure, such as a crash, ends the steps; it counts unless a step failed
+    before. A step that could not be judged counts only if no other went wrong. `planned` is the
+    number of all steps.
     """
     width = max((verdict.bound_width or 0.0 for _, verdict in verdicts), default=None)
     bad = [(label, verdict) for label, verdict in verdicts if verdict.outcome != Outcome.PASSED]

@@ -1,18 +1,18 @@
 """How far an answer from a stored table may be from that of the table itself, by its scheme.
 
-The nearest level is at most half a step away, a step being the distance between two neighbouring
-levels of the element's own group: what the rows beside it hold makes no difference. An element
-beyond the levels is as far from them as it lies beyond. To that comes what the rounding of the
-scale, of the offset and of the sum leaves.
+The nearest level is at most half a step away. A step is the distance between two neighbouring
+levels of the element's own group; other groups make no difference. An element outside of the levels
+is off by its distance to the nearest one. The rounding of the scale, of the offset and of the sum
+adds to that.
 
-- Where scale and offset are kept in float16, each is off by u times its size, u = 2**-11, and so
-  is a level: by u times the offset, and up to u times the distance between the ends. What is
-  subnormal there is off by half the smallest number instead.
-- A level is then a product and a sum in float32, or in the answer's dtype where that is narrower.
-- Where a scheme leaves open which scale a group has, the coarser one counts.
-- A weighted sum has the errors of its terms, each times its factor, and a mean a part of them. A
-  maximum has the largest error of its entries.
-- An infinite or NaN element leaves its group without levels: nothing bounds it.
+- If scale and offset are kept in float16, each is off by u = 2**-11 times its size. A level is then
+  off by u times the offset, plus up to u times the distance between the ends. A subnormal scale or
+  offset is off by half the smallest number.
+- A level is then a product and a sum in float32, or in the answer's dtype if that is narrower.
+- If a scheme leaves open which scale a group has, the coarser one counts.
+- The error of a weighted sum is that of its terms, each times its factor; that of a mean is divided
+  by the number of terms. A maximum has the largest error of its entries.
+- A group with an infinite or NaN element has no levels, and no bound.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
             errors = np.maximum(errors, _half_steps(table, scheme, grid) + _kept(scheme, grid))
         roundoff = max(SINGLE, unit_roundoff(table.dtype))
         errors = errors + _ROUNDINGS_OF_LEVEL * roundoff * largest
-    if scheme.keeps_zero:  # Zero is one of its levels, and times any scale still zero.
+    if scheme.keeps_zero:  # Zero is one of the levels, and stays zero at any scale.
         errors[table == 0] = 0.0
     return np.asarray(errors)
 
 
 def _half_steps(table: np.ndarray, scheme: Scheme, grid: LevelGrid) -> np.ndarray:
-    """Return half the distance of the levels around each element, or how far it is beyond them."""
+    """Return half the distance of the levels around each element, or how far it is outside them."""
     numbers = np.array(scheme.numbers)
     scale = np.where(grid.scale == 0, 1.0, grid.scale)  # With 0, all levels are the offset.
     exact = (table.astype(np.float64) - grid.offset) / scale
@@ -60,7 +60,7 @@ def _half_steps(table: np.ndarray, scheme: Scheme, grid: LevelGrid) -> np.ndarra
 
 
 def _kept(scheme: Scheme, grid: LevelGrid) -> np.ndarray:
-    """Return what levels lose where scale and offset are kept in a narrower dtype than float32."""
+    """Return the error of levels whose scale and offset are narrower than float32."""
     dtype = np.dtype(scheme.scale_dtype)
     if unit_roundoff(dtype) <= SINGLE:
         return np.zeros(grid.scale.shape)
@@ -75,7 +75,7 @@ def _kept(scheme: Scheme, grid: LevelGrid) -> np.ndarray:
 def reach_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Return the size of each element's group, (V, D), in float64.
 
-    That is the distance between its ends, both of one size where the levels are symmetric.
+    That is the distance between its ends, which are equally far from 0 if the levels are symmetric.
     """
     lowest, highest = ends_of(table, scheme)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -86,7 +86,7 @@ def reach_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 
 def of_terms(name: str, call: Call, sizes: np.ndarray) -> np.ndarray:
-    """Add up sizes (V, D) of a table's elements as an observation adds up the elements."""
+    """Combine sizes (V, D) of a table's elements as an observation combines the elements."""
     if name == Observation.STORED_WEIGHT:
         return sizes
     if not call.operation.is_bag:

@@ -1,4 +1,4 @@
-"""The terms that a call adds up, and what floating-point arithmetic can make of their sum."""
+"""The terms that a call adds up, and the rounding errors of their sum."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def smallest(dtype: np.dtype[Any]) -> float:
 
 @dataclass(frozen=True)
 class Terms:
-    """The positions that take part in a call: their rows, bags, factors and places in the input.
+    """The entries that take part in a call: their rows, bags, factors and places in the input.
 
-    Every entry of a lookup is a bag of its own. Padding takes no part, nor does what follows the
-    end of the last bag.
+    Each entry of a plain lookup is a bag of its own. Padding takes no part; nor do entries outside
+    of all bags.
     """
 
     rows: np.ndarray
@@ -61,8 +61,8 @@ def terms_of(call: Call) -> Terms:
     factors = np.ones(rows.size)
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"].astype(np.float64).reshape(-1)
-    # Entries before the first offset have bag -1; with `include_last_offset`, those behind the last
-    # one would have a bag too many.
+    # Entries before the first offset have bag -1. With `include_last_offset`, entries after the
+    # last offset have a bag that does not exist.
     taken = (bags >= 0) & (bags < bag_count)
     padding = call.option("padding_idx")
     if padding is not None:
@@ -83,10 +83,10 @@ def _bags(call: Call) -> tuple[int, np.ndarray]:
 def reduce_into(
     target: np.ndarray, ufunc: np.ufunc, owners: np.ndarray, values: np.ndarray
 ) -> None:
-    """Reduce the rows of each owner into the owner's row of an array: `ufunc.at`, but fast."""
+    """Reduce values into the rows of `target` that own them, like `ufunc.at`, but faster."""
     if not owners.size:
         return
-    # `reduceat` reduces runs, so that the rows of one owner have to be neighbours.
+    # `reduceat` reduces runs, so the values of one owner have to be neighbours.
     if (owners[1:] < owners[:-1]).any():
         order = np.argsort(owners, kind="stable")
         owners, values = owners[order], values[order]
@@ -97,7 +97,7 @@ def reduce_into(
 
 @dataclass
 class Sums:
-    """What is known of sums, for each of their elements."""
+    """Sums of terms, and for each element what its error bound depends on."""
 
     counts: np.ndarray
     """How many terms there are: (n, 1), or (n, D) where columns differ."""
@@ -108,7 +108,7 @@ class Sums:
     quantum: np.ndarray
     """A power of two of which all terms are multiples; 0 where there is none."""
     blurred: np.ndarray
-    """By how much the sum is off because its terms are not known exactly."""
+    """By how much the sum may be off because its terms are not known exactly."""
 
     @classmethod
     def empty(cls, shape: tuple[int, ...]) -> Sums:
@@ -124,10 +124,10 @@ class Sums:
         divisors: np.ndarray | None = None,
         taken: np.ndarray | None = None,
     ) -> None:
-        """Add terms, products of (m, D) and (m, 1) arrays, each to the sum that owns it.
+        """Add terms to the sums that own them; a term is a product of (m, D) and (m, 1) arrays.
 
-        Each may be divided by a whole number; where only some are `taken`, an (m, D) array says in
-        which columns.
+        `divisors` are whole numbers that divide the terms. `taken`, (m, D) booleans, says in which
+        columns a term counts.
         """
         quanta = quantum_of(values)
         for factor in factors:
@@ -146,7 +146,7 @@ class Sums:
         reduce_into(self.quantum, np.minimum, owners, quanta)
 
     def blur(self, owners: np.ndarray, errors: np.ndarray, terms: np.ndarray) -> None:
-        """Let terms of some size have relative errors."""
+        """Account for the relative errors of terms, given the terms' sizes."""
         if not errors.any():
             return
         reduce_into(self.blurred, np.add, owners, errors * terms)
@@ -162,8 +162,8 @@ class Sums:
     def are_exact(self, dtype: np.dtype[Any]) -> np.ndarray:
         """Whether every sum of any of the terms is a number of the dtype, so that none is rounded.
 
-        All of them are multiples of the quantum and at most as large as the sum of the absolute
-        values; a dtype of unit roundoff 2**-p has all such numbers up to 2**p times the quantum.
+        All such sums are multiples of the quantum, and at most as large as the sum of the absolute
+        values. A dtype of unit roundoff 2**-p has all multiples up to 2**p times the quantum.
         """
         room = self.quantum / unit_roundoff(dtype)
         # The sum of the absolute values was itself rounded, in float64.
@@ -178,7 +178,7 @@ def _divided(quanta: np.ndarray, divisors: np.ndarray) -> np.ndarray:
 
 def quantum_of(values: np.ndarray) -> np.ndarray:
     """Return the largest power of two that divides each number; infinite for zeros."""
-    # Factors and upstream gradients are mostly all 1: one number tells it for all.
+    # Factors and upstream gradients are mostly all 1: one value is then enough.
     if values.size > 1 and (values == values.flat[0]).all():
         return np.broadcast_to(quantum_of(values.reshape(-1)[:1]), values.shape)
     mantissa, exponent = np.frexp(np.where(np.isfinite(values), values, 0.0))

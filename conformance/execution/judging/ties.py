@@ -1,9 +1,9 @@
-"""Which gradients of a maximum are right where several entries of a bag hold it.
+"""Right gradients of a maximum that several entries of a bag hold.
 
-Nothing says which of equal maxima gets the upstream gradient, so each choice is right: any one of
-them, all in equal parts, or any other split. What is right is a subgradient of the maximum: a row
-gets nothing where it does not hold the maximum, no more than the bag's upstream gradient where it
-does, and what the rows of a bag get adds up to the upstream gradient.
+Nothing says which of equal maxima gets the upstream gradient, so each choice is right: one of them
+gets all, all get equal parts, or any other split. A right gradient is a subgradient of the maximum.
+A row that does not hold the maximum gets nothing. A row that holds it gets at most the bag's
+upstream gradient. What the rows of a bag get adds up to the upstream gradient.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def upstream_of(call: Call, terms: Terms) -> np.ndarray:
 def holders(call: Call, terms: Terms) -> np.ndarray:
     """Whether each term holds its bag's maximum, or may hold it after rounding: (terms, columns).
 
-    None does where the maximum is NaN.
+    If the maximum is NaN, no term holds it.
     """
     rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     slack = np.where(errors > 0, errors * np.abs(rows), 0.0)
@@ -56,9 +56,9 @@ def holders(call: Call, terms: Terms) -> np.ndarray:
 
 
 def nearest(name: str, call: Call, got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the right answer that is nearest to an answer: `wanted` itself where no rows tie.
+    """Return the right answer that is nearest to `got`; `wanted` itself if no rows tie.
 
-    An expectation that is not right itself stands as it is.
+    If `wanted` is not a right answer itself, it is returned unchanged.
     """
     if name not in _HOLDS_GRADIENT or not is_maximum(call) or got.shape != wanted.shape:
         return wanted
@@ -70,7 +70,7 @@ def nearest(name: str, call: Call, got: np.ndarray, wanted: np.ndarray) -> np.nd
     slack = _SLACK * unit_roundoff(wanted.dtype) * (np.abs(stated).max() + np.abs(start).max())
     if np.abs(choices.nearest(stated) - stated).max() > slack:
         return wanted
-    # An answer of NaN has no nearest one, and will differ from whichever is taken.
+    # NaN has no nearest right answer, and will differ from whichever is taken.
     gradient = choices.nearest(np.nan_to_num(gradient_within(name, call, got)))
     right = np.where(choices.is_open, start + sign * gradient, wanted.astype(np.float64))
     return np.asarray(right.astype(wanted.dtype))
@@ -83,7 +83,7 @@ def gradient_within(name: str, call: Call, observed: np.ndarray) -> np.ndarray:
 
 
 def _origin(name: str, call: Call) -> tuple[np.ndarray, int]:
-    """Return what an observation adds the gradient to, or takes it from."""
+    """Return what an observation adds the gradient to, and the gradient's sign in it."""
     if name == Observation.TRAINED_WEIGHT:
         return shortened(call), -1
     weight = call.inputs["weight"].astype(np.float64)
@@ -94,22 +94,23 @@ def _origin(name: str, call: Call) -> tuple[np.ndarray, int]:
 class Choices:
     """All right gradients of a call whose bags have tied rows, by row and column.
 
-    Rows that tie in a bag belong together, and so do all rows that are so linked by several bags:
-    a group is known by its first row. That what a group gets adds up is all that is asked where
-    several bags link its rows; with one bag a group, this is exactly the set of subgradients.
+    Rows that tie in a bag form a group; groups that share a row are one group. A group is known by
+    its first row. A gradient is right if each row's is between `low` and `high`, and if each
+    group's adds up to its total. If each group is of one bag, this is exactly the set of
+    subgradients.
     """
 
     low: np.ndarray
     high: np.ndarray
     groups: np.ndarray
     totals: np.ndarray
-    """What a group gets, at its first row."""
+    """The sum of a group's gradient, at its first row."""
     is_open: np.ndarray
     """Whether the row shares a maximum with another one, which may have the gradient instead."""
 
     @classmethod
     def of(cls, call: Call) -> Choices | None:
-        """Return the choices of a call; None if no two rows tie, or what they get is not finite."""
+        """Return the choices of a call; None if no two rows tie, or if a number is not finite."""
         terms, weight = terms_of(call), call.inputs["weight"]
         upstream = upstream_of(call, terms)
         if not np.isfinite(upstream).all() or not np.isfinite(weight.astype(np.float64)).all():
@@ -133,9 +134,10 @@ class Choices:
         return cls(low, high, groups, _by_group(of_bags, upstream, weight.shape), is_open > 0)
 
     def nearest(self, gradient: np.ndarray) -> np.ndarray:
-        """Return the right gradient nearest to one; what a group lacks falls to all that have some.
+        """Return the right gradient nearest to a given one.
 
-        Where a group has nothing at all, it falls to all of its rows.
+        The given one is clipped to the limits. What a group then lacks is spread over its rows: in
+        proportion to what they have, or evenly if they have nothing at all.
         """
         clipped = np.clip(gradient, self.low, self.high)
         sizes, members = np.abs(clipped), (self.low != self.high).astype(np.float64)
@@ -163,8 +165,8 @@ def _linked(
     A bag without a maximum belongs to no group, and is given the number of rows.
     """
     groups = np.broadcast_to(np.arange(shape[0])[:, None], shape).copy()
-    # Each round hands the smallest row on from a row to its bags and from a bag to its rows, until
-    # all that are linked have it.
+    # Each round passes the smallest row number from a row to its bags and from a bag to its rows,
+    # until all linked rows have it.
     while True:
         of_bags = np.full((bag_count, shape[1]), shape[0])
         reduce_into(of_bags, np.minimum, bags, np.where(held, groups[rows], shape[0]))
@@ -176,8 +178,8 @@ def _linked(
 
 
 def _by_group(groups: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Add up what belongs to a group at its first row; what belongs to none is left out."""
-    totals = np.zeros((shape[0] + 1, shape[1]))  # The last row takes what belongs to no group.
+    """Sum the values of each group at its first row; values of no group are left out."""
+    totals = np.zeros((shape[0] + 1, shape[1]))  # The last row takes values of no group.
     columns = np.broadcast_to(np.arange(shape[1]), groups.shape)
     np.add.at(totals, (groups, columns), values)
     return totals[:-1]

@@ -1,4 +1,4 @@
-"""A verdict: what a case came to on a backend, and how it failed."""
+"""Verdicts: the outcome of a case on a backend, and how it failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.conformance.execution.judging.rows import RowReading
 
 
 class Outcome(StrEnum):
-    """What a case came to on a backend."""
+    """The outcome of a case on a backend."""
 
     PASSED = "passed"
     REFUSED_EARLIER = "refused-earlier"
@@ -44,14 +44,14 @@ class Kind(StrEnum):
 
 
 class Note(StrEnum):
-    """What an outcome alone does not say."""
+    """A remark beside an outcome, as a word that programs can read."""
 
     UNAVAILABLE = "unavailable"
-    """Not run, for the backend cannot run here."""
+    """Not run: the backend cannot run here."""
     ONLY_AFTER_OTHERS = "only-after-others"
-    """Alone, in a fresh process, the case passes."""
+    """The case passes alone, in a fresh process."""
     CONFORMS = "conforms"
-    """Stale, for the case passes that a known deviation says does not."""
+    """Stale: the case passes, although a known deviation says that it does not."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Verdict:
     """What an implementation-defined call did."""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     bound_width: float | None = None
-    """The largest part of a value by which the answer might have been off; None if not judged."""
+    """The largest part of a value by which the answer was allowed to be off; None if not judged."""
     notes: tuple[Note, ...] = ()
 
 

@@ -1,7 +1,7 @@
-"""Sums of whole numbers that are too small to be rounded in any order.
+"""Exact sums of a whole call: whole numbers that are too small to be rounded in any order.
 
-What `Sums.are_exact` finds out for each element, this tells of a whole call at once, and faster:
-large cases are made of such numbers.
+`Sums.are_exact` decides this for each element. This module decides it for a whole call at once,
+which is faster. Large cases are made of such numbers.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.execution.judging.terms import terms_of, unit_roundoff
 
 _ROUNDS_NOTHING = ("padding_idx", "include_last_offset")
-"""Of the options that a backend declares; any other may round what is added up, or its sum."""
+"""The options with a capability that round nothing; any other may round the terms of a sum, or the
+sum."""
 
 
 def adds_up_exactly(name: str, call: Call, dtype: np.dtype[np.generic]) -> bool:
-    """Whether an output or gradient is a sum that nothing rounds; False where that is not known."""
+    """Whether an output or gradient is a sum that nothing rounds; False if that is not known."""
     is_sum = not call.operation.is_bag or call.option("mode") == "sum"
     is_rounded = any(
         option.is_used(call.options)

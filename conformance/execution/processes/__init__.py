@@ -1,1 +1,1 @@
-"""A worker as a process: how it is started, held to limits, read, and ended."""
+"""Worker processes: how they are started, confined, limited, read and ended."""

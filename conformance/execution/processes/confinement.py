@@ -1,8 +1,8 @@
-"""Where workers may write: Landlock holds a process, and all that it starts, to a few folders.
+"""Confine workers: Landlock lets a process, and all that it starts, write to a few folders only.
 
-https://docs.kernel.org/userspace-api/landlock.html. These are two of its three system calls; the
-third is made by the worker's keeper. Packages that make them are before their first release.
-Reading and executing stay free, and so do the commands that drive a device.
+See https://docs.kernel.org/userspace-api/landlock.html. Two of its three system calls are made
+here; the worker's keeper makes the third. The packages that wrap them have had no first release.
+Reading and executing stay allowed, and so do the commands that drive a device.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "EMBCHECK_CONFINE"
-"""With 0, workers are not confined, which shows whether a library fails because of it."""
+"""With 0, workers are not confined: this shows whether a library fails because of confinement."""
 
 _CREATE_RULESET, _ADD_RULE = 444, 445
 _VERSION, _PATH_BENEATH = 1, 1
 HOLDS_TRUNCATION, HOLDS_SIGNALS = 3, 6
-"""The versions of Landlock that can forbid this: Linux 6.2 and 6.12."""
+"""The versions of Landlock that can forbid truncation and signals, of Linux 6.2 and 6.12."""
 
 _WRITE, _TRUNCATE = 1 << 1, 1 << 14
 _REMOVE = 1 << 4 | 1 << 5
 _MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12
-"""Folders, files, sockets, pipes, links."""
+"""To make folders, files, sockets, pipes and links."""
 _MAKE_DEVICE = 1 << 6 | 1 << 11
 _MOVE = 1 << 13
 """To rename or link from one folder to another, where the same is allowed in both."""
@@ -35,20 +35,19 @@ _IN_FILES = _WRITE | _TRUNCATE
 _IN_FOLDERS = _IN_FILES | _REMOVE | _MAKE | _MOVE
 _FORBIDDEN = _IN_FOLDERS | _MAKE_DEVICE
 _SOCKETS_AND_SIGNALS = 1 | 2
-"""Of processes that are not below the worker: abstract sockets cannot be reached, nor signals sent.
-"""
+"""To reach abstract sockets of processes that are not below the worker, or send them signals."""
 
 SHARED = Path("/dev/shm")  # noqa: S108  (where POSIX has shared memory and semaphores)
 DEVICES = (
     *("null", "zero", "full", "random", "urandom", "tty"),
     *("nvidia*", "kfd", "dri", "accel*", "vfio", "dxg"),
 )
-"""What libraries write to besides: the usual ones, and GPUs and other accelerators."""
+"""Devices that libraries write to: the usual ones, GPUs and other accelerators."""
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """What workers are kept from; where that is not all, the reason."""
+    """What confinement forbids workers; `reason` says why it does not forbid everything."""
 
     writes: bool = False
     signals: bool = False
@@ -56,7 +55,7 @@ class Confinement:
 
 
 def confinement() -> Confinement:
-    """Say what workers that are started now are kept from."""
+    """Return what confinement forbids workers that are started now."""
     if os.environ.get(SWITCH) == "0":
         return Confinement(reason=f"{SWITCH}=0 is set")
     if sys.platform != "linux":
@@ -76,9 +75,9 @@ def confinement() -> Confinement:
 
 @contextmanager
 def ruleset(folders: Iterable[str] | None) -> Iterator[int | None]:
-    """Give a descriptor by which a process confines itself to write below folders.
+    """Give the descriptor of a ruleset by which a process may write only below some folders.
 
-    None where workers are not confined, and where no folders are named. Raises OSError.
+    Give None if workers are not confined, or if `folders` is None. Raises OSError.
     """
     can = confinement()
     if folders is None or not can.writes:

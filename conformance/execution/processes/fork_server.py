@@ -1,8 +1,8 @@
-"""Workers that are forked from a process which has imported their library once.
+"""A process that imports a library once and forks workers from it.
 
-For backends that declare `survives_fork`, once a worker of theirs has died, and from the start for
-those that are known to die: a hundred crashes then cost one import. What runs in that process is
-`inside.forking`.
+It is for backends that declare `survives_fork`: from the start if they are known to crash,
+otherwise once their worker is replaced. A hundred crashes then cost one import. `inside.forking`
+runs in that process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from embcheck.conformance.execution.protocol.messages import FORK_MESSAGE_BYTES,
 
 
 class ForkServer:
-    """The harness's end of such a process, which imports while the harness goes on."""
+    """The harness's end of a fork server; the server imports while the harness goes on."""
 
     def __init__(
         self, name: str, python: str, environment: Mapping[str, str], writable: Sequence[str]
@@ -63,22 +63,22 @@ class ForkServer:
             with ruleset(self._writable) as rules:
                 if rules is not None:
                     descriptors.append(rules)
-                # Descriptors have other numbers at the other side, which adds them to the order.
+                # Descriptors have other numbers in the server, which adds them to the order.
                 order = json.dumps(keepers_order(limits, scratch)).encode()
                 socket.send_fds(self._socket, [order], descriptors)
         worker = WorkerProcess(lifeline, status)
         try:
-            _ = worker.pid  # A server that died of the fork is noticed here, and not by a request.
+            _ = worker.pid  # A server that died of the fork is noticed here, not by a request.
         except BaseException:
             worker.close()
             raise
         return worker
 
     def kill(self) -> None:
-        """Have the process killed; its workers are not touched."""
+        """Kill the process and the workers forked from it, without waiting."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the process; a worker of it ends too."""
+        """End the process and the workers forked from it."""
         self._socket.close()
         self._process.close()

@@ -1,4 +1,4 @@
-"""Wait for a library to be imported: what still works may take longer than a call."""
+"""Wait for a library to be imported: one that still works may take longer than a call."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from embcheck.conformance.execution.processes.starter import StartedWorker
 
 LEAST_SECONDS = 20.0
 LONGER = 3
-"""A library that still works when its time is up may go on: until three times that, and for 20 s at
-least, as importing it may take longer than any call."""
+"""An import that still works when its time is up may go on: up to LONGER times that time, and at
+least up to LEAST_SECONDS, as it may take longer than any call."""
 LOOK_SECONDS = 1.0
 
 
 def await_import(channel: StartedWorker, timeout: float) -> None:
-    """Wait until a worker says something.
+    """Wait for a worker's first message.
 
-    Raises TimeoutError, with the seconds that it took, if it does not in time, and does not work.
+    Raises TimeoutError, with the seconds waited, if none comes within the timeout and the worker
+    then does not work, or works for too long.
     """
     started = time.monotonic()
     most = max(LEAST_SECONDS, LONGER * timeout)
@@ -27,7 +28,7 @@ def await_import(channel: StartedWorker, timeout: float) -> None:
         try:
             channel.replies.wait()
         except TimeoutError:
-            # The first look finds only how much was done so far; work shows from the second on.
+            # The first reading is only a start value; work shows from the second on.
             now, before, done = time.monotonic(), done, work_done(channel.process.pid)
             if now - started > most or (before >= 0 and done - before < 1):
                 raise TimeoutError(f"{now - started:.0f}") from None

@@ -1,7 +1,7 @@
-"""A process that takes folders away once another has ended, however it ended.
+"""A process, the janitor, that deletes folders once another process has ended in any way.
 
-Started as a file, `python -I -S janitor.py`, by `scratch`. It reads paths that end in NUL: `+PATH`
-is to go with the process that writes them, `-PATH` is gone already.
+`scratch` starts it as a file, `python -I -S janitor.py`. It reads paths that end in NUL: `+PATH` is
+to be deleted when the process that writes the paths ends, `-PATH` is deleted already.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 10.0
-"""Time for what still writes there to end."""
+"""How long to retry while processes that still write there end."""
 
 
 def main() -> None:
-    """Read until the other side ends, and take away what is left."""
-    # What ends the other process, such as Ctrl-C, must not end this one, which is to outlive it.
+    """Read paths until the other process ends, then delete what is left."""
+    # A signal that ends the other process, such as Ctrl-C, must not end this one too.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     left: dict[str, None] = {}
     pending = b""
-    while chunk := os.read(0, 65536):  # Ends when no process has the other end any more.
+    while chunk := os.read(0, 65536):  # Ends when no process has the other end open.
         *orders, pending = (pending + chunk).split(b"\0")
         for order in map(os.fsdecode, orders):
             if order.startswith("+"):
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _allow(function: Any, path: str, _: Any) -> None:
-    """Try once more after a folder was closed to its owner; what stays is tried again later."""
+    """Make a path and its folder accessible and retry; what stays is tried again later."""
     try:
         Path(path).parent.chmod(0o700)
         if not Path(path).is_symlink():

@@ -1,4 +1,4 @@
-"""What a worker may use: a backend that floods, swells or multiplies is ended, not waited for."""
+"""Limits on a worker's memory, output, threads and files; a worker that exceeds one is killed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class LimitBroken(Exception):
-    """A worker used more than it may; the message says what, and how much."""
+    """A worker exceeded a limit; the message says which, and how much it used."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a worker, with all that it started, may use; None is no limit.
+    """The most that a worker and all that it started may use; None is no limit.
 
     `memory` is resident bytes, `output` the bytes printed since the last request, `tasks` threads
     and processes together, `files` bytes in its temporary folder, `answer` the bytes of one reply.
-    `is_timed` has them looked at seldom, so that a timing is not disturbed.
+    With `is_timed`, they are checked less often, so that timings are not disturbed.
     """
 
     memory: int | None = 4 * GIB
@@ -35,11 +35,11 @@ class Limits:
 
 
 TIMED_SHARE = 0.8
-"""The share of the machine's memory that a worker may have where tables are as large as wanted."""
+"""The share of the machine's memory that a timed worker may use, whose tables may be large."""
 
 
 def timed() -> Limits:
-    """Return what a worker may use that is timed."""
+    """Return the limits of a worker that is timed."""
     memory = int(TIMED_SHARE * psutil.virtual_memory().total)
     return Limits(memory=memory, output=4 * GIB, is_timed=True)
 
@@ -47,21 +47,23 @@ def timed() -> Limits:
 UNLIMITED = Limits(None, None, None, None)
 
 MAPPINGS_SHARE = 0.75
-"""The share of the memory mappings that Linux grants a process, after which it is short of them."""
+"""A process is short of memory mappings if it uses more than this share of those that Linux
+grants."""
 ROOMY_SHARE = 0.1
-"""The share of them up to which one looks seldom: a look takes a millisecond or more."""
+"""Up to this share, they are counted seldom: counting takes a millisecond or more."""
 OFTEN, SELDOM = 10, 50
-"""Cases from one look to the next."""
+"""The number of cases from one count to the next."""
 
 
 MEMORY_SHARE = 0.5
-"""The share of a worker's memory that may be left over from earlier cases. A case that needs the
-other half would else be charged with what a compiler keeps: JAX had 4 GiB after 2,700 cases."""
+"""A worker is replaced if earlier cases left more than this share of its memory limit in use.
+Otherwise the next case would be charged with what a compiler keeps: JAX held 4 GiB after 2,700
+cases."""
 
 
 def is_short_of_memory(pid: int, limits: Limits) -> bool:
-    """Whether earlier cases have left a process more memory than the next one should find."""
-    # With few system calls: after each, a thread waits for the others to let it go on.
+    """Whether earlier cases have left too much of a process's memory in use."""
+    # With few system calls: after each, a thread has to wait for Python's lock (GIL) again.
     try:
         file = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
         try:
@@ -74,22 +76,22 @@ def is_short_of_memory(pid: int, limits: Limits) -> bool:
 
 
 class MappingsLook:
-    """Looks now and then whether a process is near the end of its memory mappings.
+    """A check, now and then, whether a process has nearly used up its memory mappings.
 
-    That ends it without a word. XLA maps some for each program that it compiles and frees none: it
-    has room for some 7,000.
+    A process that runs out of them dies without a message. XLA maps some for each program that it
+    compiles and frees none: there is room for about 7,000 programs.
     """
 
     def __init__(self) -> None:
         self._cases_left = OFTEN
 
     def are_short(self, pid: int) -> bool:
-        """Whether a process has little room, as far as was looked; to be asked for each case."""
+        """Whether a process is short of mappings; call it once a case. False between two counts."""
         self._cases_left -= 1
         if self._cases_left > 0:
             return False
         share = _share_of_mappings(pid)
-        # From a tenth to three quarters takes far more cases than lie between two seldom looks.
+        # Growing from a tenth to three quarters takes far more cases than SELDOM.
         self._cases_left = OFTEN if share > ROOMY_SHARE else SELDOM
         return share > MAPPINGS_SHARE
 
@@ -103,11 +105,11 @@ def _share_of_mappings(pid: int) -> float:
 
 
 WORK_SECONDS = 0.02
-"""Processor time in a second, from which a process is said to work."""
+"""A process is said to work if it uses this much CPU time in a second."""
 
 
 def work_done(pid: int) -> float:
-    """Return how much a process and its descendants have worked: processor time and data read.
+    """Return how much a process and its descendants have worked: CPU time and read operations.
 
     The unit is arbitrary: it grows by 1 or more in a second in which they work.
     """

@@ -1,4 +1,4 @@
-"""What a worker prints, and its last words."""
+"""The file that keeps what a worker prints."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import tempfile
 from embcheck.conformance.execution.protocol.bounded import safe
 
 KEPT_BYTES = 64 * 1024
-"""What earlier calls printed is dropped where it is more than this."""
+"""If earlier calls printed more than this, it is dropped."""
 TAIL_BYTES = 2000
 WORDS = 500
-"""The most characters of the last words that stand in a message."""
+"""The most characters of a worker's last printed words in a message."""
 
 
 class Output:
     """The file that a worker prints to.
 
-    A pipe, which is read only after the worker's death, would fill and stop it. The file is in a
-    folder where the worker may write, so that it can open its standard output by name.
+    It is no pipe, since a pipe that is read only after the worker's death would fill up and block
+    it. The file is in a folder where the worker may write, so that it can open its standard output
+    by name.
     """
 
     def __init__(self, folder: str) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (lives like the worker)
-        # Or after the file was cut, the next byte would be written where the last one stood.
+        # Otherwise a worker would go on at its old position after the file was truncated.
         flags = fcntl.fcntl(self.fileno(), fcntl.F_GETFL)
         fcntl.fcntl(self.fileno(), fcntl.F_SETFL, flags | os.O_APPEND)
         self._dropped = 0
@@ -40,10 +41,10 @@ class Output:
         return self._dropped + os.fstat(self.fileno()).st_size
 
     def drop_old(self) -> None:
-        """Drop what was printed so far, where it is much; the last words stay."""
+        """Drop what was printed so far if it is much; the last words stay."""
         size = os.fstat(self.fileno()).st_size
         if size > KEPT_BYTES:
-            # Kept, for a worker may die in the next call of what it has just printed about.
+            # Kept, since a worker may die in the next call of what it has just reported.
             self._tail = self._end(size)
             self._dropped += size
             os.ftruncate(self.fileno(), 0)
@@ -57,10 +58,10 @@ class Output:
         return safe(printed.decode("utf-8", "replace")).strip()
 
     def last_words(self) -> str:
-        """Return the same in one line, short enough for a message; empty if there is nothing."""
+        """Return what was printed last as one line, short enough for a message; empty if none."""
         lines = [line.strip() for line in self.tail().splitlines() if line.strip()]
         return " | ".join(lines)[-WORDS:]
 
     def close(self) -> None:
-        """Drop it all."""
+        """Delete the file."""
         self._file.close()

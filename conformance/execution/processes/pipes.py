@@ -1,4 +1,4 @@
-"""The two ends of a pipe to a process that may hang: nothing waits longer than a deadline."""
+"""Pipes to a process that may hang: no read or write waits beyond a deadline."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from embcheck.conformance.execution.processes.limits import GIB, LimitBroken
 from embcheck.conformance.execution.processes.process import WorkerProcess
 
 WIDE_BYTES = 2**20
-"""The most that Linux grants without privileges; of the usual 64 KiB, a large array fills hundreds.
-"""
+"""The widest pipe that Linux grants without privileges. A large array would fill a usual one, of 64
+KiB, hundreds of times."""
 JOINED_BYTES = 4096
 LONGEST_WAIT = 10.0
 LATE_SECONDS = 5.0
-"""What comes within so many seconds after the deadline is still read: the harness may be late."""
+"""Data that comes up to this long after the deadline is still read: the harness may be late."""
 
 
 def make_pipe() -> tuple[int, int]:
-    """Return the ends to read from and to write to; a wide pipe where the kernel grants it."""
+    """Make a pipe, a wide one if possible; return the ends to read from and to write to."""
     ends = os.pipe()
     with suppress(AttributeError, OSError):
         fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, WIDE_BYTES)
@@ -29,18 +29,18 @@ def make_pipe() -> tuple[int, int]:
 
 
 class Pipe:
-    """A pipe's file descriptor, and the time by which its other side must have moved.
+    """One end of a pipe, with the deadline for the other side.
 
     `deadline` is a reading of `time.monotonic`, after which waiting raises TimeoutError. The other
-    side ends when its process does, whoever else has the pipe open.
+    side counts as ended when its process has ended, even if another process has the pipe open.
     """
 
     def __init__(self, descriptor: int, event: int, process: WorkerProcess) -> None:
         self.deadline = float("inf")
         self._descriptor = descriptor
         self._process = process
-        # What the worker started may hold its end of the pipe open after its death, which is
-        # therefore heard of from its keeper.
+        # Processes that the worker started may hold its end open after its death. So its keeper
+        # reports the death.
         self._poll = select.poll()
         self._poll.register(descriptor, event)
         self._poll.register(process.fileno(), select.POLLIN)
@@ -48,7 +48,7 @@ class Pipe:
     def wait(self) -> bool:
         """Wait until the other side has read, written or closed; False if it died instead.
 
-        Raises LimitBroken if it is killed for what it took.
+        Raises LimitBroken if it was killed because it exceeded a limit.
         """
         while True:
             remaining = self.deadline - time.monotonic()
@@ -58,7 +58,7 @@ class Pipe:
             if any(descriptor == self._descriptor for descriptor, _ in ready):
                 return True
             if ready and self._has_died():
-                # What it wrote before it died is there by now.
+                # All that it wrote before it died is there by now.
                 return any(descriptor == self._descriptor for descriptor, _ in self._poll.poll(0))
 
     def _has_died(self) -> bool:
@@ -75,7 +75,7 @@ class Pipe:
 
 
 class PipeReader(Pipe):
-    """Reads what another process writes; short reads mean that it closed its end, or died."""
+    """A reader of what another process writes; short reads mean that it closed its end, or died."""
 
     def __init__(self, descriptor: int, process: WorkerProcess) -> None:
         super().__init__(descriptor, select.POLLIN | select.POLLHUP, process)
@@ -83,7 +83,7 @@ class PipeReader(Pipe):
         self._room = self._most = float("inf")
 
     def allow(self, most: int) -> None:
-        """Let so many bytes come from now on; reading more raises LimitBroken."""
+        """Allow `most` bytes from now on; reading more raises LimitBroken."""
         self._room = self._most = most
 
     def _count(self, came: int) -> None:
@@ -96,7 +96,7 @@ class PipeReader(Pipe):
         while len(self._buffer) < count:
             if not self.wait():
                 break
-            # More than was asked for: a header, its arrays and the end mostly come in one read.
+            # Read ahead: a header, its arrays and the end mostly come in one read.
             chunk = os.read(self._descriptor, max(65536, count - len(self._buffer)))
             if not chunk:
                 break
@@ -107,9 +107,10 @@ class PipeReader(Pipe):
         return data
 
     def has_more(self) -> bool:
-        """Whether bytes are there already that nobody has read; hears what is new of the process.
+        """Whether unread bytes are there already; also hears what is new of the process.
 
-        That is one system call: after each, a thread waits for the others to let it go on.
+        This is mostly one system call: after each, a thread has to wait for Python's lock (GIL)
+        again.
         """
         events = dict(self._poll.poll(0))
         if self._process.fileno() in events:
@@ -133,11 +134,11 @@ class PipeReader(Pipe):
 
 
 class PipeWriter(Pipe):
-    """Writes what another process reads, in one go at each flush."""
+    """A writer of what another process reads; each flush writes all at once."""
 
     def __init__(self, descriptor: int, process: WorkerProcess) -> None:
         super().__init__(descriptor, select.POLLOUT, process)
-        # Or a write of more than the pipe holds would wait for a worker that hangs.
+        # Otherwise a write of more than the pipe holds would wait for a worker that hangs.
         os.set_blocking(descriptor, False)
         self._parts: list[bytes | memoryview] = []
 
@@ -146,9 +147,9 @@ class PipeWriter(Pipe):
         self._parts.append(data)
 
     def flush(self) -> None:
-        """Write all that was kept; raises BrokenPipeError if nobody reads."""
+        """Write all that was kept; raises BrokenPipeError if nobody can read it any more."""
         parts, self._parts = self._parts, []
-        # One system call for a small request; a large array is not copied for that.
+        # Small requests are joined for one system call; large arrays are not copied.
         if all(len(part) <= JOINED_BYTES for part in parts):
             parts = [b"".join(parts)]
         for part in parts:

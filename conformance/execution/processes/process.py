@@ -1,4 +1,4 @@
-"""A worker process, as the keeper that started it tells of it: see `inside/keeper.py`."""
+"""A worker process, as reported by the keeper that started it: see `inside/keeper.py`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from embcheck.conformance.execution.processes.limits import Limits
 
 KEEPER = Path(__file__).parents[1] / "inside" / "keeper.py"
 PID_SECONDS = 30.0
-"""Time for a keeper to start its worker, on a machine that does much else."""
+"""How long a keeper may take to start its worker, on a busy machine."""
 ENDING_SECONDS = 5.0
-"""Time for a keeper to end its worker, after which it is ended itself."""
+"""How long a keeper may take to end its worker; after that, the keeper is killed."""
 
 
 class WorkerProcess:
-    """One worker. `broken` says what it took more of than it may, once its keeper saw that.
+    """One worker process.
 
-    `ended` is true once it has ended or is being killed, `code` is its exit code unless it was
-    killed, `is_full` is true once its temporary folder should be emptied. All are as of the last
-    call of `hear`.
+    `broken` says which limit it exceeded, and is empty if none. `ended` is true once it has ended
+    or is being killed. `code` is its exit code, None if it was killed by its keeper. `is_full` is
+    true once its temporary folder should be emptied. All are as of the last call of `hear`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class WorkerProcess:
         self._pid: int | None = None
         self._partial = b""
         self._is_silent = False
-        # `stop` kills from another thread while this one hears or closes; `wait` hears in turn.
+        # Another thread may kill the worker while this one hears or closes.
         self._lock = threading.RLock()
         os.set_blocking(status, False)
 
@@ -58,22 +58,22 @@ class WorkerProcess:
         return self._pid
 
     def fileno(self) -> int:
-        """Return the descriptor that can be read when there is news to `hear`."""
+        """Return the descriptor that is readable when there are messages to `hear`."""
         return self._status
 
     def hear(self) -> None:
-        """Take in what the keeper has said, without waiting."""
+        """Read the keeper's messages so far, without waiting."""
         with self._lock:
             while not self._is_silent and self._status >= 0:
                 try:
                     said = os.read(self._status, 65536)
                 except BlockingIOError:
                     return
-                # A read may end in the middle of a line, whose rest comes with the next one.
+                # A read may end within a line, whose rest comes with the next one.
                 *lines, self._partial = (self._partial + said).split(b"\n")
                 for line in lines:
                     self._take_in(line.decode())
-                if not said:  # The keeper closes its end last, once nothing is left of the worker.
+                if not said:  # The keeper closes its end last, when nothing is left of the worker.
                     self._is_silent = self.ended = True
 
     def _take_in(self, line: str) -> None:
@@ -88,7 +88,7 @@ class WorkerProcess:
             self.ended, self.broken = True, rest
 
     def _wait_for_news(self, deadline: float) -> bool:
-        """Wait and hear; False if there is nothing to hear by then."""
+        """Wait for messages and hear them; False if none come by the deadline."""
         poll = select.poll()
         poll.register(self._status, select.POLLIN)
         if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
@@ -104,10 +104,10 @@ class WorkerProcess:
                 raise TimeoutError
 
     def kill(self) -> None:
-        """Have the worker killed with all that it started; any thread may ask for it."""
+        """Have the worker killed with all that it started; any thread may call this."""
         with self._lock:
             if self._lifeline >= 0:
-                # A closed pipe also tells the keeper if the harness is killed, as no signal would.
+                # Not by a signal: the pipe also closes if the harness is killed.
                 os.close(self._lifeline)
                 self._lifeline = -1
 
@@ -128,7 +128,7 @@ class WorkerProcess:
                     self._status, self._is_silent = -1, True
 
     def _kill_without_keeper(self) -> None:
-        """Kill at least the worker's own group, where the keeper does nothing any more."""
+        """Kill at least the worker's process group, and the keeper, which no longer responds."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._pid is not None:
                 os.killpg(self._pid, signal.SIGKILL)
@@ -148,9 +148,11 @@ def start_worker(
     scratch: str | None = None,
     folder: str | None = None,
 ) -> WorkerProcess:
-    """Start a program under a keeper, in a folder; only it needs the descriptors of `channel`.
+    """Start a program under a keeper, in the working directory `folder`.
 
-    Where workers are confined, it may write below `writable` only; None is for our own programs.
+    Only the program needs the descriptors of `channel`, so its keeper closes them. If workers are
+    confined, the program may write only below `writable`; None means no confinement, for our own
+    programs.
     """
     with keepers_pipes() as (lifeline, status, life_read, status_write), ruleset(writable) as rules:
         order = keepers_order(limits, scratch) | {
@@ -161,7 +163,8 @@ def start_worker(
             "rules": rules,
         }
         keeper = subprocess.Popen(  # noqa: S603  (our own program)
-            # -I and -S: it starts sooner without site packages, and none of the caller's modules.
+            # -I and -S: without site packages it starts faster, and imports none of the caller's
+            # modules.
             [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -178,7 +181,7 @@ def start_worker(
 def keepers_pipes() -> Iterator[tuple[int, int, int, int]]:
     """Give the harness's ends of a lifeline and a status pipe, then the keeper's ends of them.
 
-    The keeper has copies of its ends afterwards, so that they are closed here; all are on an error.
+    The keeper's ends are closed at the end, since the keeper then has copies; on an error, all are.
     """
     (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
     try:
@@ -193,7 +196,7 @@ def keepers_pipes() -> Iterator[tuple[int, int, int, int]]:
 
 
 def keepers_order(limits: Limits, scratch: str | None) -> dict[str, Any]:
-    """Return what a keeper must know; its caller adds the descriptors, as the keeper has them."""
+    """Return a keeper's order; the caller adds the descriptors, by their numbers in the keeper."""
     return {
         "scratch": scratch,
         "memory": limits.memory,

@@ -1,4 +1,4 @@
-"""Folders for temporary files, which go when this process ends, even if it is killed."""
+"""Temporary folders that are deleted when this process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WAIT_SECONDS = 0.5
 
 
 class Scratch(TemporaryDirectory[str]):
-    """A temporary folder that another process, the janitor, removes if this one cannot."""
+    """A temporary folder that another process, the janitor, deletes if this one cannot."""
 
     def __init__(self, prefix: str = "embcheck-") -> None:
         super().__init__(prefix=prefix, ignore_cleanup_errors=True)
         _janitor.tell("+", self.name)
 
     def empty(self) -> None:
-        """Take away what is in the folder."""
+        """Delete what is in the folder."""
         for entry in list(os.scandir(self.name)):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -32,14 +32,14 @@ class Scratch(TemporaryDirectory[str]):
                     Path(entry.path).unlink()
 
     def cleanup(self) -> None:
-        """Take away the folder."""
+        """Delete the folder."""
         super().cleanup()
-        if not os.path.lexists(self.name):  # What is left here, the janitor tries to remove again.
+        if not os.path.lexists(self.name):  # The janitor tries to delete what is left.
             _janitor.tell("-", self.name)
 
 
 class _Janitor:
-    """The process that outlives this one by a moment, started when it is first needed."""
+    """The janitor process as seen from here; it is started when first needed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,9 +48,9 @@ class _Janitor:
         self._told: dict[str, None] = {}
 
     def tell(self, sign: str, path: str) -> None:
-        """Tell it of a folder that appeared (+) or went (-)."""
+        """Tell the janitor of a folder that was made (+) or deleted (-)."""
         with self._lock:
-            # After a fork, the janitor known here is the parent's, and outlives only that.
+            # After a fork, the janitor known here is the parent's, and waits only for the parent.
             if self._process is None or self._owner != os.getpid():
                 self._start()
             if sign == "+":
@@ -59,7 +59,7 @@ class _Janitor:
                 self._told.pop(path, None)
             try:
                 self._write(sign, path)
-            except OSError:  # It was killed; another one is told of all folders that there are.
+            except OSError:  # The janitor was killed: start another and tell it of all folders.
                 self._stop()
                 self._start()
                 for each in self._told:
@@ -84,7 +84,7 @@ class _Janitor:
         atexit.register(self._stop)
 
     def _stop(self) -> None:
-        """Let it end, when this process ends as it should."""
+        """Close the janitor's input, so that it ends, and wait a moment for that."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None and self._owner == os.getpid():
             process.stdin.close()

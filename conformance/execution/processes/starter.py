@@ -1,4 +1,4 @@
-"""What a backend's workers are started with, one after the other."""
+"""Start the workers of a backend, one after another, in the same environment and folders."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ ENVIRONMENT = {
     "JAX_TRACEBACK_FILTERING": "off",
     "PYTHONUNBUFFERED": "1",
 }
-"""Libraries read these when they are imported. JAX hides its frames by default, by which it is told
-who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
+"""Libraries read these when they are imported. JAX must show its frames in tracebacks, which show
+who raised an error. Idle threads must not spin for long, but threads that sleep between two calls
 in a row make a lookup several times slower: see docs/timing.md."""
 FORK_SECONDS = 20.0
-"""Time for a library to be imported once more; after that, a worker imports it anew."""
+"""How long a fork server may take to import a library; after that, workers import it themselves."""
 
 
 class StartedWorker:
-    """A worker that was started, and the harness's ends of what it reads, answers and prints."""
+    """A started worker: its process, the pipes for requests and replies, and its output."""
 
     def __init__(self, process: WorkerProcess, request: int, reply: int, output: Output) -> None:
         self.process = process
@@ -53,11 +53,12 @@ class StartedWorker:
 
 
 class Starter:
-    """Starts workers of one backend by an interpreter, in the caller's environment and `given`.
+    """The starter of one backend's workers, in the caller's environment and `given`.
 
-    They may write to two folders. Unless `given` names a TMPDIR, they share a temporary folder,
-    which goes with the starter, however they died. Unless it names the cache, that is the one of
-    their adapter's distribution, or below the temporary folder where there is none.
+    Workers may write to two folders. The first is a temporary one that they share, and that is
+    deleted when the starter is closed, unless `given` names a TMPDIR. The second is the cache that
+    `given` names, or else that of the adapter's distribution. Without either, the cache is in the
+    first.
     """
 
     def __init__(self, name: str, python: str, given: Mapping[str, str]) -> None:
@@ -70,7 +71,7 @@ class Starter:
         self._compiler: WorkerProcess | None = None
 
     def start(self, limits: Limits) -> StartedWorker:
-        """Start a worker; fork it from what has imported its library already, if that is there."""
+        """Start a worker; fork it from the fork server if there is one."""
         self._have_folders()
         output = Output(self._writable[0])  # In the temporary folder, whatever the cache is.
         (request_read, request_write), (reply_read, reply_write) = make_pipe(), make_pipe()
@@ -91,7 +92,7 @@ class Starter:
             output.close()
             raise
         finally:
-            # Only the worker has these ends now, so that its death closes the channel.
+            # Only the worker has these ends from now on, so that its death closes the channel.
             for descriptor in channel:
                 os.close(descriptor)
         return StartedWorker(process, request_write, reply_read, output)
@@ -124,32 +125,33 @@ class Starter:
             return self._server.fork(
                 channel, output.fileno(), limits, self._scratch_name, FORK_SECONDS
             )
-        except OSError:  # Forking saves time only: a worker that imports anew does as well.
+        except OSError:  # Forking only saves time: a worker may import by itself.
             self.stop_forking()
             return None
 
     @property
     def forks(self) -> bool:
-        """Whether workers are forked, or will be once their library is imported."""
+        """Whether workers are forked from a fork server, or will be once it has imported."""
         return self._server is not None
 
     def import_once_more(self) -> None:
-        """Begin to import the library in a process that workers are forked from."""
+        """Start a fork server, which begins to import the library, unless there is one."""
         if self._server is None:
             self._have_folders()
             self._server = ForkServer(self._name, self._python, self._environment, self._writable)
 
     def keep_bytecode(self, folders: Iterable[str], seconds: float) -> None:
-        """Write the bytecode of the modules in folders, for so many seconds; this runs none.
+        """Write bytecode files for the modules in folders, for at most `seconds`; run no module.
 
-        Else each worker would compile them again, for seconds where a library came without.
+        Otherwise each worker would compile them again, which takes seconds for a library that was
+        installed without bytecode.
         """
         folders = [folder for folder in folders if os.access(_beside(folder), os.W_OK)]
         if not folders:
             return
         with Path(os.devnull).open("wb") as nothing:
-            # Not confined, as it writes beside the sources: it parses them and runs none, and -P
-            # and -S keep modules of the caller's folder and site hooks from being run instead.
+            # Not confined, as it writes beside the sources. It only parses them; with -P and -S, it
+            # runs no modules of the caller's folder and no site hooks.
             self._compiler = start_worker(
                 [self._python, "-P", "-S", "-m", "compileall", "-q", "-l", *folders],
                 self._environment,
@@ -166,31 +168,31 @@ class Starter:
 
     def empty_scratch(self) -> None:
         """Empty the temporary folder, while no worker uses it."""
-        self.stop_forking()  # Its library may keep files there as well.
+        self.stop_forking()  # The fork server may keep files there too.
         if self._scratch is not None:
             self._scratch.empty()
 
     def kill(self) -> None:
-        """Kill what workers are forked from, and what compiles; any thread may ask for it."""
+        """Kill the fork server and the compiling process; any thread may call this."""
         for process in (self._server, self._compiler):
             if process is not None:
                 process.kill()
 
     def close(self) -> None:
-        """End what workers are forked from, and take the temporary folder away."""
+        """End the fork server, and delete the temporary folder."""
         self.stop_forking()
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch, self._writable = None, []  # A later start chooses new ones.
 
     def stop_forking(self) -> None:
-        """End what workers are forked from; the next one imports its library anew."""
+        """End the fork server; the next worker imports the library itself."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
 
 
 def _beside(folder: str) -> str:
-    """Return where Python keeps the bytecode of the modules in a folder, or would make that."""
+    """Return the folder where the bytecode of a folder's modules is, or would be made."""
     place = Path(cache_from_source(f"{folder}/module.py")).parent
     return str(place) if place.is_dir() else sys.pycache_prefix or folder

@@ -1,7 +1,7 @@
-"""Where a backend's workers keep exports and compiled code: each distribution has a folder.
+"""Caches for exports and compiled code: each distribution of adapters has a folder of its own.
 
-What lies there is loaded as code by later workers. So an adapter can put nothing there that another
-author's adapter would load, nor where the harness keeps its own.
+Later workers load what is in there as code. With folders of their own, adapters cannot plant code
+that another author's adapter, or the harness, would load.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ WORKERS = "workers"
 
 
 def caches_below(folder: Path | str) -> dict[str, str]:
-    """Return the environment by which all that adapters and compilers keep goes to a folder.
+    """Return the variables that direct all caches of adapters and compilers to a folder.
 
-    What libraries keep follows from `EMBCHECK_CACHE`, below which adapters declare it; the driver
-    of CUDA belongs to none of them.
+    Adapters keep their libraries' caches below `EMBCHECK_CACHE`. CUDA's driver belongs to no
+    adapter and has a variable of its own.
     """
     return {CACHE: str(folder), "CUDA_CACHE_PATH": str(Path(folder, "cuda"))}
 
 
 def worker_cache(name: str) -> Path | None:
-    """Return the folder for a backend, which is made if it is not there.
+    """Return the cache folder of a backend; make it if it does not exist.
 
     None if it cannot be made, or if another user could write to it.
     """
@@ -39,9 +39,10 @@ def worker_cache(name: str) -> Path | None:
 
 
 def _owner(name: str) -> str:
-    """Return the distribution that brings a backend.
+    """Return the name of the distribution that announces a backend.
 
-    Where only another interpreter knows it, the backend itself, by a name that no distribution has.
+    If only another interpreter has the backend, return its id after `@`, as no distribution is
+    named.
     """
     point = known_backends().get(name)
     owner = point.dist.name if point is not None and point.dist is not None else f"@{name}"

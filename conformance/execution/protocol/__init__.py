@@ -1,1 +1,1 @@
-"""What harness and worker say to each other: frames, their fields, and the checks of both."""
+"""The protocol between harness and worker: frames, their fields, and the checks of both."""

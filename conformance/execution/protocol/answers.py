@@ -1,4 +1,4 @@
-"""What a backend made of a call, as judges read it: the ways in which a request may end."""
+"""Answers: the ways in which a request to a worker may end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from embcheck.conformance.execution.protocol.wire import Broken
 
 
 class Refuser(StrEnum):
-    """Who raised an error."""
+    """Who raised an error: the library, an earlier stage such as an exporter, or the adapter."""
 
     LIBRARY = "library"
     EARLIER = "earlier"
@@ -42,7 +42,7 @@ class Refuser(StrEnum):
 class Answered:
     """The call returned, with these arrays by observation name.
 
-    `details` are the other fields of the reply, which are those of `ANSWERS`.
+    `details` are the other fields of the reply; `ANSWERS` lists them for each request.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -52,7 +52,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The call was refused before it returned, by the library or by what stands before it."""
+    """The call raised an error; `refuser` says who raised it."""
 
     exception: str
     message: str
@@ -68,7 +68,7 @@ class NotSupported:
 
     reason: str
     unread: tuple[str, ...] = ()
-    """As of `Rejected`."""
+    """As in `Rejected`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
 
 
 def why_none(answer: Answer) -> str:
-    """Say in words why a request has no arrays to show."""
+    """Say why a request returned no arrays."""
     match answer:
         case Rejected():
             return f"{answer.exception}: {answer.message}"
@@ -112,10 +112,10 @@ def why_none(answer: Answer) -> str:
 
 
 LAST_LINE = 200
-"""Characters of it; Python's last line says what it died of."""
+"""The most characters of a last line; Python's says which error ended the process."""
 
 _TOLD = {"unread": many(text), "helped": many(text)}
-"""What a worker notes of an adapter while it makes a call."""
+"""Fields that tell what an adapter did during a call."""
 
 ANSWERS: Mapping[str, Check] = {
     "ask": fields(
@@ -173,7 +173,7 @@ ANSWERS: Mapping[str, Check] = {
     ),
     "time": fields(
         {
-            # A worker's clocks are held against the harness's by `timing.clock.outside`.
+            # `timing.clock.outside` compares a worker's clocks with the harness's.
             "begun": number,
             "ended": number,
             "cpu_begun": number,
@@ -201,10 +201,11 @@ ANSWERS: Mapping[str, Check] = {
         }
     ),
 }
-"""The fields of the reply to each request that was answered; any other is a broken protocol."""
+"""The fields of the reply to each request that was answered; any other field breaks the
+protocol."""
 
 ANY_WORKERS = ("ask", "by_step", "script", "origin", "source", "uncompiled")
-"""Requests that a fresh worker can answer too: they need no call that another one holds."""
+"""Requests that a fresh worker can answer too: they need no held call."""
 
 _FAILED = fields(
     {"exception": text, "message": text},
@@ -219,12 +220,12 @@ def parse_answer(
     asked: Mapping[str, Any] = MappingProxyType({"request": "ask"}),
     inputs: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Answer:
-    """Make an answer of the reply, its header and its arrays, to what was asked by a header.
+    """Turn the reply to a request into an answer; `asked` is the header of the request.
 
-    The inputs that the reply names as unchanged are the caller's own arrays. Raises Broken for a
-    header that no worker sends.
+    Inputs that the reply names as unchanged are taken from `inputs`. Raises Broken for a header
+    that no worker sends.
     """
-    # A large call is asked by the same request, and answered with other fields.
+    # A large call is the same request, but its reply has other fields.
     request = "ask_large" if "made" in asked else asked["request"]
     status, told = parted(reply, "the reply", {**_FAILURES, "answered": ANSWERS[request]})
     if status == "answered":
@@ -249,7 +250,7 @@ def parse_answer(
 def _unchanged(
     names: Iterable[str], arrays: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return the inputs that a reply names instead of sending them; raises Broken for others."""
+    """Return the inputs that a reply names as unchanged; raises Broken for any other name."""
     given = {f"{name}_after": array for name, array in inputs.items()}
     if unknown := [name for name in names if name not in given or name in arrays]:
         said = clean(unknown[0], LAST_LINE)
@@ -258,12 +259,12 @@ def _unchanged(
 
 
 def broken_protocol(broken: Exception) -> Errored:
-    """Make an answer of a reply that breaks the protocol: the library's own is not known."""
+    """Make the answer for a reply that breaks the protocol, since the library's is not known."""
     return Errored(f"the worker broke the protocol: {broken}")
 
 
 def death_of(code: int, printed: str = "") -> str:
-    """Say how a process ended, by its exit code, negative for a signal, and by its last line."""
+    """Say how a process ended: by exit code (negative for a signal) and last printed line."""
     if code < 0:
         names = {int(known): known.name for known in signal.Signals}
         return f"the process died of {names.get(-code, f'signal {-code}')}"
@@ -272,7 +273,7 @@ def death_of(code: int, printed: str = "") -> str:
 
 
 def refuser_of(told: Mapping[str, Any]) -> Refuser:
-    """Return who raised an error, as a reply tells; raises Broken if that is no `Refuser`."""
+    """Return who raised an error, as a reply says; raises Broken if that is no `Refuser`."""
     try:
         return Refuser(told.get("refuser", "library"))
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Bounds on what a backend supplies: texts, names and lists are cut, and say so.
+"""Size limits on what a backend sends: longer texts, names and lists are cut, and say so.
 
-They are applied once, where a frame from a worker becomes data of the harness.
+Replies are cut once, when the harness has received them.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ TEXT = 4000
 """Characters of a message."""
 NAME = 200
 NOTE = 60
-"""Characters in which it is said that a text was cut."""
+"""The most characters of the note that a text was cut."""
 CUT = re.compile(r"\.\.\. \([\d,]+ characters(, cut)?\)\Z")
 REPLY_TEXT = 256 * 1024
-"""Characters of all texts of a reply together, but for those in `ROOMY`."""
+"""The most characters of all texts of a reply together, except those under the keys in `ROOMY`."""
 ROOMY = {"script": 2**20, "doc": 2**16}
 SHORT = dict.fromkeys(
     ("exception", "stage", "status", "id", "library", "version", "device", "instructions",
      "embcheck", "provision", "refuser"),
     NAME,
 )  # fmt: skip
-"""The most characters of the texts under some keys of a reply, where it is not `TEXT`."""
+"""The most characters of the texts under some keys of a reply, if not `TEXT`."""
 WORDS = 64
-"""Texts in a list, and arrays in an answer."""
+"""The most texts in a list, and the most arrays in an answer."""
 ITEMS = 100_000
-"""Items of another list: readings of a clock, for instance."""
+"""The most items of any other list, such as readings of a clock."""
 KEYS = 1000
 DEEPEST = 20
 
 
 def bounded(text: str, limit: int = TEXT) -> str:
-    """Cut a text that is longer than a number of characters, and say how long it was.
+    """Cut a text that is longer than `limit` characters, and append how long it was.
 
-    One that was cut to that number already stays as it is, with what it says of its length.
+    A text that was already cut to that limit keeps its note, and stays as it is.
     """
     whole = len(text) <= limit or (len(text) <= limit + NOTE and CUT.search(text))
     return text if whole else f"{text[:limit]}... ({len(text):,} characters, cut)"
 
 
 def safe(text: str) -> str:
-    """Write control characters, and others that cannot be seen, as Python's escapes."""
+    """Replace invisible characters, except newlines and tabs, by Python's escapes."""
     if text.isprintable():
         return text
     return "".join(
@@ -52,7 +52,7 @@ def safe(text: str) -> str:
 
 
 def bounded_reply(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header of a reply, with all that is too long in it cut."""
+    """Return the header of a reply, with everything in it cut that is too long."""
     return _Scissors().mapping(header, 0)
 
 
@@ -63,7 +63,7 @@ def bounded_arrays(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 class _Scissors:
-    """Cuts one reply."""
+    """The cutting of one reply, whose texts share one limit."""
 
     def __init__(self) -> None:
         self._left = REPLY_TEXT
@@ -85,7 +85,7 @@ class _Scissors:
         return self._list(value, key, depth) if isinstance(value, list) else value
 
     def _list(self, values: list[Any], key: str, depth: int) -> list[Any]:
-        # Numbers, such as readings of a clock, may be more: they need less room, and are not read.
+        # Lists of numbers, such as readings of a clock, may be longer: no one reads them as text.
         if not any(isinstance(item, str | dict | list) for item in values):
             return values[:ITEMS]
         if not all(isinstance(item, str) for item in values):
@@ -96,7 +96,7 @@ class _Scissors:
     def _text(self, text: str, key: str) -> str:
         if key in ROOMY:
             return bounded(text, ROOMY[key])
-        # Each text takes of what is left: many short ones could fill a record as well.
+        # All texts share one limit: many short ones could fill a record too.
         cut = bounded(text, min(SHORT.get(key, TEXT), self._left))
         self._left = max(0, self._left - len(cut))
         return cut

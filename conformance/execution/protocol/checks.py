@@ -1,7 +1,7 @@
-"""Checks of the JSON that a worker sends, for it may send anything.
+"""Checks of the JSON that a worker sends, which may be anything.
 
-Each check takes a value and its place, and returns the value, clean. It raises Broken with both
-where the value is of another type.
+A check takes a value and its place, and returns the value with its texts cleaned. If the value has
+another type, it raises Broken, which names both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from embcheck.conformance.execution.protocol.wire import Broken
 Check = Callable[[Any, str], Any]
 
 MOST_ENTRIES = 100_000
-"""Of a list or an object."""
+"""The most entries of a list or an object."""
 LARGEST = 1e15
 """No number of seconds, calls or bytes is larger."""
 
@@ -24,7 +24,7 @@ _WORDS = {str: "a text", list: "a list", dict: "an object", type(None): "null"}
 
 
 def clean(value: str, most: int = TEXT) -> str:
-    """Return a text that can be written anywhere: without lone surrogates, and cut."""
+    """Return a text that can be encoded: without lone surrogates, and cut to `most`."""
     return bounded(value, most).encode("utf-8", "replace").decode()
 
 
@@ -32,7 +32,7 @@ def text_of(most: int) -> Check:
     """Return a check for a text of so many characters; a longer one is cut."""
 
     def check(value: Any, place: str) -> str:
-        # Types are compared, here and below, since True is an int and must pass for no number.
+        # Here and below, types are compared exactly, since True is an int but no number here.
         if type(value) is not str:
             raise _wrong(value, place, "a text")
         return clean(value, most)
@@ -41,14 +41,14 @@ def text_of(most: int) -> Check:
 
 
 text = text_of(TEXT + 100)
-"""A worker cuts what an adapter says, and tells so; what it cut is not cut once more."""
+"""More than `TEXT`: a text that the worker cut to `TEXT` has a note, and must not be cut again."""
 short = text_of(200)
 long_text = text_of(1_000_000)
 
 
 def number(value: Any, place: str) -> float:
-    """Check a number that is finite."""
-    if type(value) not in (int, float) or not abs(value) <= LARGEST:  # NaN is not at most anything.
+    """Check a finite number."""
+    if type(value) not in (int, float) or not abs(value) <= LARGEST:  # NaN is refused too.
         raise _wrong(value, place, "a number")
     return float(value)
 
@@ -112,7 +112,7 @@ def named(check: Check) -> Check:
 
 
 def fields(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """Return a check for an object that has these keys, perhaps those, and no others."""
+    """Return a check for an object with the required keys, perhaps optional ones, and no others."""
     checks = {**required, **(optional or {})}
 
     def check_all(value: Any, place: str) -> dict[str, Any]:

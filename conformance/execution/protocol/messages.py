@@ -25,21 +25,21 @@ from embcheck.conformance.execution.protocol.checks import (
 from embcheck.conformance.execution.protocol.wire import Broken
 
 READY = b"ready"
-"""What a fork server says once it can fork: see `fork_server`."""
+"""The message of a fork server that is ready to fork: see `fork_server`."""
 FORK_MESSAGE_BYTES = 8192
 WORKER = "the worker"
-"""The stage of a failure in the worker's own code, which an adapter must have spoilt."""
+"""The stage of a failure in the worker's own code, which the adapter must have caused."""
 
 
 class WhichAnswer(StrEnum):
     """Which answer is read, after a call that has just returned."""
 
     FRESH = "fresh"
-    """That call's."""
+    """The answer of that call."""
     SETTLED = "settled"
-    """An earlier one's, which had time to exist, and was never read."""
+    """The answer of an earlier call, which had time to be computed, and was never read."""
     READ = "read"
-    """An earlier one's, which was read before."""
+    """The answer of an earlier call, which was read before."""
 
 
 class CallStep(StrEnum):
@@ -52,7 +52,7 @@ class CallStep(StrEnum):
 
 
 def describe_call(call: Call) -> dict[str, Any]:
-    """Turn a call, but for its arrays, into plain JSON data."""
+    """Turn a call, except its arrays, into plain JSON data."""
     return {
         "operation": str(call.operation),
         "options": dict(call.options),
@@ -62,7 +62,7 @@ def describe_call(call: Call) -> dict[str, Any]:
 
 
 def parse_call(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Call:
-    """Rebuild a call from its description, and the arrays that came with it."""
+    """Rebuild a call from its description and the arrays that came with it."""
     return Call(
         Operation(described["operation"]),
         arrays,
@@ -118,7 +118,7 @@ _INFO = fields(
 
 
 def parse_info(told: object) -> BackendInfo:
-    """Rebuild a backend's info from what its worker sent; raises Broken where it is not valid."""
+    """Rebuild a backend's info from what its worker sent; raises Broken if it is invalid."""
     info = _INFO(told, "the info")
     try:
         operations = {
@@ -142,10 +142,10 @@ def parse_info(told: object) -> BackendInfo:
 
 @dataclass(frozen=True)
 class Hello:
-    """The first that a worker says: what it serves, or why it cannot.
+    """A worker's first message: the backend that it serves, or why it serves none.
 
-    `info` is None where there is no backend; `reason` says why then, and `is_absence` whether
-    something is missing here, rather than broken.
+    If `info` is None, `reason` says why, and `is_absence` whether something is missing here rather
+    than broken.
     """
 
     info: BackendInfo | None
@@ -162,9 +162,10 @@ _HELLOS = {
 
 
 def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> Hello:
-    """Read the hello of a backend's worker, which must have this version of embcheck.
+    """Parse a worker's hello; without an info if the worker has another version of embcheck.
 
-    Raises Broken where it is no hello, or another backend's; without a name, any backend will do.
+    Raises Broken if it is no hello, or if it is another backend's. If the name is None, any backend
+    will do.
     """
     status, told = parted(header, "the hello", _HELLOS)
     if status == "unavailable":
@@ -172,7 +173,7 @@ def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> H
     if status == "errored":
         where = "" if told["stage"] == "import" else f"{told['stage']} raised "
         return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
-    # Before the info is read: between two versions, what follows may mean something else.
+    # Checked before the info, whose fields may mean something else in another version.
     if told["embcheck"] != embcheck:
         reason = f"its environment has embcheck {told['embcheck']}, this one {embcheck}"
         return Hello(None, reason=reason)
@@ -183,7 +184,7 @@ def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> H
 
 
 def parted(header: Mapping[str, Any], place: str, checks: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return a header's status, and its other fields, checked as the status asks."""
+    """Return a header's status and its other fields, checked for that status."""
     status = header.get("status")
     if type(status) is not str or status not in checks:
         raise Broken(f"{place} has no status that is known")

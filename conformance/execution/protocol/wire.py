@@ -1,15 +1,15 @@
 """The channel between harness and worker: a JSON header, then raw array bytes. No pickle.
 
-A frame is 8 bytes of length, that many bytes of JSON, and the bytes of the arrays that the
-JSON lists under `arrays`, in order. What the harness sends arrives in the memory layout that it
-has here; what a backend answers arrives in C order, for its values are what is judged.
+A frame is 8 bytes of length, that many bytes of JSON, and the bytes of the arrays that the JSON
+lists under `arrays`, in order. Arrays from the harness keep their memory layout. Arrays from a
+backend arrive in C order, since only their values are judged.
 
-Requests are numbered, and a reply has the number of its request. Behind a reply stands that number
-once more, written when the worker is through with the request: two replies to one request are told
-from one.
+Requests are numbered, and a reply has the number of its request. The number follows the reply once
+more, written when the worker is done with the request. So a second reply to the same request is
+noticed.
 
-A worker imports this before its backend. So what is taken from other modules is taken once, at the
-top, and stays what it was when the backend puts something else in its place there.
+A worker imports this module before its backend. Names of other modules are bound once, at the top,
+so that a backend that patches those modules changes nothing here.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ from embcheck.conformance.suite.layouts import MemoryLayout, is_plain, lay, memo
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
-"""Of all arrays in what comes from a backend. A table that is handed to one may be larger."""
+"""The most bytes of all arrays in a backend's reply. A table that is sent to a backend may be
+larger."""
 
 Frame = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 _SHOWN = 40
 _MOST_AXES = 64
-"""NumPy has no arrays of more."""
+"""NumPy's arrays have no more."""
 _NUMBER = Struct("<q")
 _BYTES = np.dtype(np.uint8)
 _DTYPES = {name: np.dtype(name) for name in DTYPES}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-"""NumPy takes longer to name a dtype than it takes to send a small array."""
+"""The names are kept, since NumPy takes longer to name a dtype than sending a small array takes."""
 
 
 def _module_of_its_own(name: str) -> ModuleType:
-    """Import a module once more, as a copy that a backend which patches the other cannot reach."""
+    """Import a private copy of a module, which a backend's patches do not reach."""
     spec = find_spec(name)
     assert spec is not None  # noqa: S101  (of the standard library)
     assert spec.loader is not None  # noqa: S101
@@ -55,7 +56,7 @@ def _module_of_its_own(name: str) -> ModuleType:
 
 
 class Broken(Exception):
-    """The other side sent something that is no frame; the message says what."""
+    """What the other side sent is invalid; the message says how."""
 
 
 class Closed(Broken):
@@ -63,7 +64,7 @@ class Closed(Broken):
 
 
 class Stale(Broken):
-    """What came belongs to an earlier request."""
+    """What was received belongs to an earlier request."""
 
 
 class Died(Stale):
@@ -83,7 +84,7 @@ _decode_strictly = _decoder.JSONDecoder(parse_constant=_refuse).decode
 
 
 class Readable(Protocol):
-    """Where frames come from."""
+    """A stream that frames are read from."""
 
     def read(self, count: int, /) -> bytes:
         """Return some bytes, fewer at the end."""
@@ -93,13 +94,13 @@ class Readable(Protocol):
 
 
 class Writable(Protocol):
-    """Where frames go."""
+    """A stream that frames are written to."""
 
     def write(self, data: bytes | memoryview, /) -> Any:
-        """Take in some bytes."""
+        """Buffer some bytes."""
 
     def flush(self) -> None:
-        """Send what was taken in."""
+        """Send all buffered bytes."""
 
 
 def send(
@@ -109,7 +110,7 @@ def send(
     *,
     with_layouts: bool = False,
 ) -> None:
-    """Write one frame; with layouts, an array tells how it lies in memory."""
+    """Write one frame; with layouts, the header tells how each array lies in memory."""
     write(stream, head_of(header, arrays, with_layouts=with_layouts), arrays)
     stream.flush()
 
@@ -120,12 +121,13 @@ def head_of(
     *,
     with_layouts: bool = False,
 ) -> bytes:
-    """Return a frame's bytes but for those of the arrays.
+    """Return the bytes of a frame before those of its arrays.
 
-    Raises ValueError, TypeError or RecursionError for a header that is no JSON. What goes to the
-    harness, without layouts, may have no NaN in its header, and no more bytes than it takes.
+    Raises ValueError, TypeError or RecursionError for a header that is not JSON. Frames without
+    layouts go to the harness: they raise ValueError also for NaN in the header, and if they are too
+    large for the harness.
     """
-    # Only the harness's arrays need their layout: a library may treat strided input otherwise.
+    # Only the harness's arrays need it: a library may treat strided input differently.
     described = [
         {"name": name, "dtype": _name_of(array.dtype), "shape": array.shape}
         | ({"memory": asdict(memory_of(array))} if with_layouts and not is_plain(array) else {})
@@ -133,7 +135,7 @@ def head_of(
     ]
     encode = _encode_any if with_layouts else _encode_strictly
     text: bytes = encode({**header, "arrays": described}).encode()
-    if not with_layouts:  # Refused here, it can still be told which field is at fault.
+    if not with_layouts:  # Refused here, where the field at fault can still be named.
         size = sum(array.nbytes for array in arrays.values())
         if size > MAX_ARRAY_BYTES or len(text) > MAX_HEADER_BYTES:
             raise ValueError(f"an answer of {max(size, len(text)):,} bytes, which is too large")
@@ -145,7 +147,7 @@ def _name_of(dtype: np.dtype[Any]) -> str:
 
 
 def write(stream: Writable, head: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a frame of which the head is made, and flush nothing."""
+    """Write a frame, given its head and its arrays; do not flush."""
     stream.write(head)
     for array in arrays.values():
         native = array.dtype.newbyteorder("=")
@@ -153,7 +155,7 @@ def write(stream: Writable, head: bytes, arrays: Mapping[str, np.ndarray]) -> No
 
 
 def end_of(number: int) -> bytes:
-    """Return what is written behind the reply to a request."""
+    """Return the bytes that follow the reply to a request."""
     return _NUMBER.pack(number)
 
 
@@ -164,19 +166,20 @@ def receive(
     with_layouts: bool = False,
     number: int | None = None,
 ) -> Frame:
-    """Read one frame; raises Broken if there is none, or if the arrays have more than `most` bytes.
+    """Read one frame; raises Broken if it is invalid or its arrays have more than `most` bytes.
 
-    What comes from a backend is data only: every array has one of the known dtypes, and no layout.
-    With a `number`, the frame must have it, and an end; raises Stale for a smaller number.
+    A backend's frame is data only: each array has one of the known dtypes, and no layout. With a
+    `number`, the frame must have that number, and the end of a reply; raises Stale for a smaller
+    number.
     """
     (length,) = _NUMBER.unpack(_exactly(stream, _NUMBER.size))
     if not 0 < length <= MAX_HEADER_BYTES:
         raise Broken(f"a header of {length} bytes")
-    # Else a byte too many would have this wait for a header that is 256 times as long.
+    # Otherwise, after one extra byte, this would wait for a header 256 times as long.
     if (first := _exactly(stream, 1)) != b"{":
         raise Broken(f"a header that begins with {first!r}")
     header, entries = _parsed(b"{" + _exactly(stream, length - 1), strictly=not with_layouts)
-    # Before the arrays: those of another request's reply need not be read.
+    # Before the arrays: those of a reply to another request need not be read.
     if number is not None:
         _check_number(header.pop("number", None), number)
     arrays: dict[str, np.ndarray] = {}
@@ -192,7 +195,7 @@ def receive(
 
 
 def _parsed(text: bytes, *, strictly: bool) -> tuple[dict[str, Any], list[Any]]:
-    """Return a header's JSON object, and what it lists as arrays."""
+    """Return a header's JSON object, and its list of arrays."""
     try:
         header = (_decode_strictly if strictly else _decode_any)(text.decode())
     except ValueError as error:
@@ -261,7 +264,7 @@ def _shape(told: Any) -> list[int]:
 
 
 def _shown(value: Any) -> str:
-    """Show a value that may be anything: a short one itself, of others the type."""
+    """Return a value that may be anything as text: a simple one itself, else its type."""
     if type(value) in (str, int, float, bool):
         return str(value)[:_SHOWN]
     return type(value).__name__

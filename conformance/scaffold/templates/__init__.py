@@ -1,1 +1,1 @@
-"""The files of a new backend's distribution."""
+"""Templates for the files of a new backend's distribution, and for CI jobs."""
