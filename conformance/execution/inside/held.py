@@ -104,11 +104,12 @@ class HeldCalls:
         prepare_seconds, thunk = self._attempt(
             lambda: timed(lambda: backend.prepare(call)), "prepare"
         )
-        held = Held(call, thunk, backend.to_numpy, self._backend)
+        held = Held(call, thunk, backend.to_numpy, self._backend, lambda: backend.prepare(call))
         held.untrained = self._before_training(call)
         # Two calls, so that the second is without the compiling, tracing and allocating of the
         # first.
         first, second = self._attempt(held.first_calls, "call")
+        held.find_what_is_trained()
         self._held[header["id"]] = held
         return {
             "prepare_seconds": prepare_seconds,

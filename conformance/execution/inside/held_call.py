@@ -13,6 +13,7 @@ from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.inside.attempt import attempt, bring_home
 from embcheck.conformance.execution.inside.blocks import timed
+from embcheck.conformance.execution.same import equal
 
 
 @dataclass
@@ -20,21 +21,26 @@ class Held:
     """A prepared call, its thunk, and the last answer that the thunk gave.
 
     `backend` is the one that errors are traced to. `untrained` is a copy of the table before
-    training, if the call trains it. `seconds` is the time of the last call.
+    training, if the call trains it. `seconds` is the time of the last call. `trains_a_copy` says
+    that each call trains a table of the thunk's own further, as adapters do that copy their inputs.
     """
 
     call: Call
     thunk: Callable[[], Any]
     to_numpy: Callable[[Any], Mapping[str, np.ndarray]]
     backend: Backend
+    prepare: Callable[[], Callable[[], Any]]
     answer: Any = None
     untrained: np.ndarray | None = None
     seconds: float = 0.0
+    trains_a_copy: bool = False
 
     def rewind(self) -> None:
-        """Undo what training did to the caller's table, so that the next answer is a first step."""
+        """Undo what training did to the table, so that the next answer is a first step."""
         if self.untrained is not None:
             np.copyto(self.call.inputs["weight"], self.untrained)
+        if self.trains_a_copy:
+            self.thunk = attempt(self.prepare, "prepare", self.backend)
 
     def first_calls(self) -> tuple[float, float]:
         """Call twice, from the untrained table each time, and return the seconds of each."""
@@ -42,6 +48,16 @@ class Held:
         self.rewind()
         second, self.answer = timed(self.thunk)
         return first, second
+
+    def find_what_is_trained(self) -> None:
+        """Learn whether the call trains a copy: then a step differs from the one before."""
+        if self.untrained is None:
+            return
+        self.run()
+        once = self.copied_home()
+        self.run()
+        self.trains_a_copy = not all(equal(a, once[name]).all() for name, a in self.home().items())
+        self.run()
 
     def run(self) -> None:
         """Call once, from the untrained table; raises Failed."""
