@@ -29,7 +29,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--module",
     metavar="MODULE:NAME",
-    help="Your nn.Embedding or nn.EmbeddingBag, a model that holds some, or what makes it.",
+    help="Your nn.Embedding or nn.EmbeddingBag, a model that contains some, or a class or function "
+    "that makes one without arguments.",
 )
 @click.option(
     "--trace",
@@ -50,20 +51,25 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="The dtype of your tables; that of --module, or float32, if none is given.",
 )
 @click.option(
-    "-b", "--backend", "backends", multiple=True, metavar="ID", help="Only these; repeatable."
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="ID",
+    help="Consider only this backend; repeatable.",
 )
 @runs_option
 @click.option(
     "--workload",
     metavar="ID",
-    help="Rank by the timings of this workload in --run; your own table's, or the first, if left "
-    "out.",
+    help="Rank by the timings of this workload in --run. If left out: your own table's, or else "
+    "the first.",
 )
 @click.option(
     "--run-now",
     is_flag=True,
-    help="Ask the backends that are installed here, or those of -b, just what decides, and answer "
-    "from that.",
+    help="Run the cases that decide, on the backends installed here or those of -b, and answer "
+    "from their results.",
 )
 @click.option(
     "--out",
@@ -71,7 +77,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="DIR",
     help="Keep the results of --run-now here.",
 )
-@click.option("--strict", is_flag=True, help="Rule out what takes mistakes for good calls.")
+@click.option("--strict", is_flag=True, help="Rule out backends that accept invalid calls.")
 @json_option
 def advise(**options: Any) -> None:
     """Say which backends have what you need, and what is in the way of the others.

@@ -66,7 +66,7 @@ _SETTINGS = (
     "--generations",
     type=click.IntRange(1, 100),
     metavar="COUNT",
-    help="Fresh worker processes of each backend: 3 if left out, 10 in full, 5 on a GPU.",
+    help="Fresh worker processes of each backend. If left out: 5, or 10 with --profile full.",
 )
 @click.option(
     "--baseline",
@@ -77,8 +77,8 @@ _SETTINGS = (
 @click.option(
     "--scheme",
     metavar="SCHEME",
-    help="Backends that look up in stored tables only are timed on the table stored by this "
-    "scheme; docs/quantized.md lists them. If left out: by the first that each has.",
+    help="The scheme that stores the table for backends that look up in stored tables only; "
+    "docs/quantized.md lists the schemes. If left out: the first that each backend has.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option(

@@ -13,7 +13,7 @@ CALL_OPTIONS = (
         "--table",
         metavar="FILE[:NAME]",
         help="Your own table: a model's folder:TENSOR, .safetensors:TENSOR, .npy, .npz:ARRAY or "
-        ".parquet:COLUMN. Where the name is missing, those that there are are listed.",
+        ".parquet:COLUMN. If a needed name is missing, the known names are listed.",
     ),
     click.option("--trace", metavar="FILE[:NAME]", help="Your own indices, one or two dimensions."),
     click.option("--offsets", metavar="FILE[:NAME]", help="Where each bag of the trace begins."),
@@ -43,12 +43,12 @@ _OPTIONS = (
     click.option(
         "--dtype",
         type=click.Choice(["float16", "bfloat16", "float32", "float64"]),
-        help="Convert the table, and weights, once before all else.",
+        help="Convert the table and the weights to this dtype, once, before anything else.",
     ),
     click.option(
         "--spelling",
         metavar="NAME",
-        help="Time backends whose adapter has another spelling of this name by it.",
+        help="Time a backend by this spelling of the call, if its adapter has one of that name.",
     ),
 )
 

@@ -17,13 +17,13 @@ from embcheck.cli.shared_options import json_option, runs_option
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Say since when by these whole runs of several versions; repeatable.",
+    help="Whole runs of several versions, to say since which one an answer holds; repeatable.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep its answers where the runs asked only a part, and say what changed.",
+    help="Earlier data: keep its answers where the runs asked only a part, and say what changed.",
 )
 @click.option(
     "--out",

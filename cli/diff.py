@@ -30,7 +30,7 @@ from embcheck.cli.shared_options import json_option
     "--markdown",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Append what is new and worse as Markdown, to $GITHUB_STEP_SUMMARY for one.",
+    help="Append what is new and worse as Markdown, for example to $GITHUB_STEP_SUMMARY.",
 )
 @click.option(
     "--annotations", is_flag=True, help="Print what is new and worse as GitHub's annotations too."

@@ -34,8 +34,8 @@ import click
     "--install",
     multiple=True,
     metavar="REQUIREMENT",
-    help="What CI installs besides, as jax==0.10.2 (repeatable). DIR itself is, if it can be, and "
-    "embcheck with the extras of its own backends.",
+    help="What else CI installs, such as jax==0.10.2 (repeatable). Always installed: embcheck with "
+    "the extras of its own backends, and DIR if it is a package.",
 )
 @click.option(
     "--run-options",

@@ -17,7 +17,7 @@ from embcheck.cli.shared_options import specs_option
     "backends",
     multiple=True,
     metavar="[LABEL=]ID[:PYTHON]",
-    help="Show what it makes of the case; repeatable. Asked now, or with --run as recorded.",
+    help="Show this backend's result; repeatable. Without --run, the case is run now.",
 )
 @click.option(
     "--run",

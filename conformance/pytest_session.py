@@ -219,7 +219,7 @@ class EmbcheckSession:
             except LookupError as error:
                 raise pytest.UsageError(error.args[0]) from None
             if not cases & asked:
-                said = f"'{name}' is asked of few backends, not of {', '.join(self.names)}"
+                said = f"'{name}' is for other backends only, not for {', '.join(self.names)}"
                 raise pytest.UsageError(said)
             found |= cases
         return frozenset(found)

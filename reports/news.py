@@ -109,7 +109,7 @@ def heading(found: News) -> str:
     if found.worse:
         return f"New, and not accepted: {plural(len(found.worse), 'result')}"
     if found:
-        return "Not all was run that was accepted"
+        return "Not everything that was accepted was run"
     return "Nothing is worse than what was accepted"
 
 
@@ -142,7 +142,7 @@ def remarks(found: News) -> Iterator[str]:
         cases = plural(found.new_cases, "case")
         yield f"not in the accepted record, or judged otherwise since: {cases}"
     if found.better:
-        yield f"right now, and not when accepted: {plural(found.better, 'result')}"
+        yield f"right in this run, but not in the accepted one: {plural(found.better, 'result')}"
 
 
 def _names(names: tuple[str, ...]) -> str:

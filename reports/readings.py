@@ -69,10 +69,10 @@ WORDS: Final = (
         "foreign",
         "Numbers that are not in the table: other memory was read.",
     ),
-    LedgerWord("row N", "→", "plain", "Row N comes; nothing else can be told."),
-    LedgerWord(OTHER, "?", "other", "Something that has no word; its values are recorded."),
+    LedgerWord("row N", "→", "plain", "Row N is returned; the result does not show why."),
+    LedgerWord(OTHER, "?", "other", "No other word describes it; its values are recorded."),
 )
-SAID: Final = LedgerWord("as said", "•", "plain", "As the words say.")
+SAID: Final = LedgerWord("as said", "•", "plain", "The words in the cell describe the outcome.")
 _NAMED: Final = {word.name: word for word in WORDS}
 _BLANK: Final = LedgerWord("nothing known", "", "nothing", "Unsupported, or not run.")
 _ENDINGS: Final = {Mark.CRASHED: "crash", Mark.TIMED_OUT: "timeout"}

@@ -84,7 +84,7 @@ def test_a_run_does_not_wait_for_statistics(tmp_path):
         (
             ["-b", "numpy-reference", "--case", "torch_only/graphs/bags"],
             2,
-            "'torch_only/graphs/bags' is asked of few backends, not of numpy-reference",
+            "'torch_only/graphs/bags' is for other backends only, not for numpy-reference",
         ),
         (["-b", "numpy-reference", "--instructions", "avx3"], 2, "Invalid value"),
         (["-b", "numpy-reference", "--specs", "/nonexistent.yaml"], 2, "does not exist"),

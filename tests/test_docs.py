@@ -19,6 +19,7 @@ from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.load import load_spec
 
 DOCS = Path(__file__).parent.parent / "docs"
+PAGES = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -121,14 +122,17 @@ def test_the_compiled_example_exports_once(compiled):
     assert {path.name for path in folder.glob("*.bin")} == graphs
 
 
-@pytest.mark.parametrize("page", ["adapter-guide.md", "adapter-reference.md", "deviations.md"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
-    """Linked files and headings exist."""
-    for target in re.findall(r"\]\(([^)\s]+)\)", (DOCS / page).read_text("utf-8")):
+    """Files and headings that a page links to exist."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if not target.startswith("https://"):
             name, _, heading = target.partition("#")
-            text = (DOCS / (name or page)).read_text("utf-8")
-            titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+            linked = page.parent / name if name else page
+            assert linked.exists(), target
+            titles = (
+                re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.MULTILINE) if heading else []
+            )
             slugs = {re.sub(r"[^\w\s-]", "", t.lower()).replace(" ", "-") for t in titles}
             assert not heading or heading in slugs, target
 

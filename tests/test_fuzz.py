@@ -178,7 +178,7 @@ def test_what_is_accepted_only_after_other_calls_has_no_spec(tmp_path):
     """An invalid call accepted only after others is not written: steps cannot state refusals."""
     hunts = (hunt("zoo-memoiser", tmp_path, examples=60, seed=seed) for seed in range(30))
     problems = (finding.problem for hunted in hunts for finding in hunted.findings)
-    assert "not written: a spec has no refusal after other calls" in problems
+    assert "not written: a spec cannot state a refusal that follows other calls" in problems
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_a_run_says_once_that_nothing_is_kept(cache, tmp_path):
     done = CliRunner().invoke(main, list(map(str, arguments)))
     assert done.exit_code == 0, done.output
     said = [line for line in done.stderr.splitlines() if str(cache) in line]
-    assert said == [f"embcheck: what backends keep is not used: others can write to {cache}"]
+    assert said == [f"embcheck: the backends' cache is not used: others can write to {cache}"]
 
 
 @pytest.mark.usefixtures("cache")

@@ -161,7 +161,7 @@ def test_the_session_of_nox_does_the_same(sample, monkeypatch, accepts):
     ("words", "said"),
     [
         (["-b", "numpy-referenc"], "did you mean numpy-reference"),
-        (["-b", "of-this-repository"], "install the repository whose backend it is first"),
+        (["-b", "of-this-repository"], "if it is your own, install its package first"),
         (["-b", "numpy-reference", "--run-options", "-k 'a"], "--run-options: No closing"),
         (["-b", "numpy-reference", "--embcheck", "nowhere"], "holds no pyproject.toml"),
         (["-b", "numpy-reference", "--embcheck", "https://x.org/e"], "write git+https://x.org/e"),

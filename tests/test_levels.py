@@ -56,9 +56,9 @@ def test_a_clause_that_its_sentence_carries_is_well_founded():
         ({"sentences": (("0" * 16, OURS),)}, {}, "which no docstring has"),
         ({"sentences": ((OTHER.hash, OURS),)}, {}, "stands in none of the texts on"),
         ({"object": "torch.nn.functional.embedding_bag"}, {}, "stands in none of the texts on"),
-        ({}, {"clauses": ("X-02",)}, "which does not name it in specs/documentation"),
+        ({}, {"clauses": ("X-02",)}, "whose entry in specs/documentation does not name the clause"),
         ({"sentences": ((SAID.hash, "Ours."),)}, {}, f"specs/documentation says: {OURS}"),
-        ({"parameter": "max_norm"}, {}, "is about max_norm, of which none of its sentences speaks"),
+        ({"parameter": "max_norm"}, {}, "is about max_norm, which none of its sentences mentions"),
     ],
 )
 def test_what_a_sentence_does_not_carry_is_told_with_its_place(changes, mapped, words):

@@ -106,7 +106,7 @@ MISTAKES = [
     ({"offsets": np.array([0, 4])}, {}, "the last offset is 4, but there are 3 indices"),
     ({"offsets": np.array([0.0])}, {}, "the offsets are float64"),
     ({"offsets": np.array([[0]])}, {}, "one dimension each"),
-    ({}, {"mode": "sum"}, "have no bounds; give --offsets"),
+    ({}, {"mode": "sum"}, "do not say where bags begin; give --offsets"),
     ({"offsets": np.array([0]), "weights": np.ones(3, np.float32)}, {}, "add --mode sum"),
     (
         {"offsets": np.array([0]), "weights": np.ones(2, np.float32)},

@@ -191,7 +191,7 @@ def test_the_table_fits_a_terminal(capsys):
     ]
     print_comparison(Comparison(changes, ["other"], {"new": "why"}), Console(width=80))
     text = capsys.readouterr().out
-    for words in ("REGRESSED", "not twice: SAME", "NOT TIMED", "as before", "not compared: new"):
+    for words in ("REGRESSED", "SLOWER, then SAME", "NOT TIMED", "as before", "not compared: new"):
         assert words in text
     assert "1 timing became slower, in two runs" in text
     assert max(map(len, text.splitlines())) <= 80

@@ -138,7 +138,7 @@ def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | No
     if asked.against is not None and (sources or asked.studies):
         raise click.UsageError("--against compares workloads: leave --table and --study out")
     if asked.against is not None and settings.baseline is not None:
-        raise click.UsageError("--against has the baseline of its run: leave --baseline out")
+        raise click.UsageError("--against takes the baseline of that run: leave --baseline out")
     if sources is None and settings.spelling is not None:
         raise click.UsageError("--spelling is for a call of your own: give --table and --trace")
     if sources and "curves" in asked.studies:
@@ -149,7 +149,7 @@ def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | No
         for workload in select_workloads(asked.ids):
             # Its plain call would be training already, and each price a difference from that.
             if asked.ids and workload.observe != (Observation.OUTPUT,):
-                told = "prices show the stages of training beside a lookup; name R1, say"
+                told = "prices are differences from a call without training; name R1, say"
                 raise click.UsageError(f"{workload.id} times training: {told}")
     if settings.generation_count < FEWEST_GENERATIONS:
         said = said_of_few(settings.generation_count)

@@ -54,7 +54,7 @@ def compat(names: Sequence[str], source: Source, wanted: Wanted) -> None:
         data, joined = _data(source)
         backend, feature = _named(names, data)
         if wanted.badge and (backend is None or feature is not None):
-            raise click.UsageError("--badge prints that of one backend; name one, and no feature")
+            raise click.UsageError("--badge needs exactly one backend, and no feature")
         if wanted.out is not None:
             wanted.out.write_text(to_text(data), "utf-8")
         if wanted.badges is not None:

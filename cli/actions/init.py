@@ -48,7 +48,7 @@ def init(folder: Path, asked: InitChoices) -> None:
         run += shlex.split(asked.run_options)
         written = write_job(folder, Job((required, *itself, *asked.install), tuple(run)))
     except UnknownBackend as error:
-        refuse("init", f"{error}; install the repository whose backend it is first")
+        refuse("init", f"{error}; if it is your own, install its package first")
     except (AlreadyThere, BadOrigin, BadProject) as error:
         refuse("init", error)
     except ValueError as error:  # An unclosed quotation mark.

@@ -91,7 +91,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
     if (reason := why_not_ours(cache_place())) is not None:
-        errors.print(f"embcheck: what backends keep is not used: {one_line(reason, 300)}")
+        errors.print(f"embcheck: the backends' cache is not used: {one_line(reason, 300)}")
     # All that is read and collected stays alive to the end: collecting garbage would find nothing.
     gc.disable()
     claim = ExitStack()
@@ -179,7 +179,7 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
         errors.print(f"embcheck: to explain what departs: embcheck triage {out}")
     print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
     if stopped is None and not watcher.session.is_complete:
-        errors.print("embcheck: some results are missing; this is a fault of the harness")
+        errors.print("embcheck: some results are missing: a fault of the harness; please report it")
         return ExitCode.HARNESS
     code = watcher.session.exit_code if stopped is None else stopped
     # A file that could not be written makes a good run fail, but does not hide another failure.

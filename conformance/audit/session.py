@@ -122,7 +122,7 @@ class _Audit:
     def _one_call(self, result: ResultLine) -> Case:
         """Return a case of one call that can be written out; raises NotWritable."""
         if result.deviation is not None and result.deviation.cause == Cause.ENVIRONMENT:
-            raise NotWritable("it departs by a limit that the library alone does not have")
+            raise NotWritable("it departs by a limit of the harness, which a script does not have")
         if result.case not in self._cases:
             raise NotWritable("the suite has no such case any more")
         case = self._cases[result.case]

@@ -51,13 +51,13 @@ def _complaints(
         elif not texts:
             yield f"names {hash_}, which stands in none of the texts on {clause.object}"
         elif not entries:
-            yield f"names {hash_}, which does not name it in specs/documentation"
+            yield f"names {hash_}, whose entry in specs/documentation does not name the clause"
         elif paraphrase not in {one.paraphrase for one in entries}:
             said = entries[0].paraphrase
             yield f"has words of its own for {hash_}; specs/documentation says: {said}"
         own += texts
     if own and not any(_speaks_of(sentence, clause) for sentence in own):
-        yield f"is about {clause.parameter}, of which none of its sentences speaks"
+        yield f"is about {clause.parameter}, which none of its sentences mentions"
 
 
 def _family(name: str) -> str:

@@ -79,13 +79,13 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
     refused = isinstance(exchange.ours, Rejected)
     if refused and signature.after:
         # A step of a sequence states an answer, and cannot state a refusal.
-        problem = "not written: a spec has no refusal after other calls"
+        problem = "not written: a spec cannot state a refusal that follows other calls"
         return FuzzFinding(signature, message, call, known, None, problem)
     control = None
     if refused:
         control = _control(duel, exchange)
         if control is None:
-            problem = "no valid neighbour was found that both answer alike"
+            problem = "no similar valid call was found that backend and reference answer alike"
             return FuzzFinding(signature, message, call, known, None, f"not written: {problem}")
     path = folder / f"{_name(signature)}.yaml"
     problem = ""

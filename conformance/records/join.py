@@ -33,10 +33,9 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     found.sort(key=lambda pair: str(pair[0].header.started))
     # Runs of named specs have other digests. `check_alike` compares their cases with the others.
     shipped = [(run, folder) for run, folder in found if not run.header.settings.get("named_specs")]
-    said = "another suite of cases; run both with the same one"
-    _check_same(shipped, "conformance", "suite", said)
+    _check_same(shipped, "conformance", "suite", "another suite of cases")
     for purpose in ("conformance", "timing", "curves", "prices"):
-        _check_same(found, purpose, "embcheck", "another embcheck; run both with the same version")
+        _check_same(found, purpose, "embcheck", "another embcheck")
     check_alike(run for run, _ in found)
     _check_backends(found)
     _check_machines(found)
@@ -68,13 +67,14 @@ def _lines(run: Run) -> Iterator[Line]:
         yield run.footer
 
 
-def _check_same(found: list[tuple[Run, str]], purpose: str, field: str, reason: str) -> None:
+def _check_same(found: list[tuple[Run, str]], purpose: str, field: str, what: str) -> None:
     chosen = [(run, folder) for run, folder in found if run.header.purpose == purpose]
     for run, folder in chosen[1:]:
         first, home = chosen[0]
         theirs, ours = getattr(first.header, field), getattr(run.header, field)
         if theirs != ours:
-            raise NotComparable(f"{folder} ({ours}) is of {reason} as {home} ({theirs})")
+            said = f"{folder} ({ours}) is of {what} than {home} ({theirs})"
+            raise NotComparable(f"{said}; run both with the same one")
 
 
 def _check_backends(found: list[tuple[Run, str]]) -> None:

@@ -62,7 +62,7 @@ class Alone:
         if known == len(titles):
             return f"the library alone {agrees}"
         if known:
-            return f"the library alone {agrees}, as far as its script runs: {known} of them"
+            return f"the library alone {agrees} in {known} of them; no script of the others ran"
         unwritten = sum(title in self.without_script for title in titles)
         why = "the adapter writes no script of them"
         if unwritten < len(titles):

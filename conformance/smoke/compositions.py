@@ -20,7 +20,7 @@ OFFSETS = (0, 2, 2, 5, 6, 7)
 """Bags of 2, 0, 3, 1, 1 and 0 entries; the fourth is row 0, all of whose values are negative."""
 EMPTY = (1, 5)
 ADVICE = "this is composed by the adapter, no fault of the library: correct the composition"
-BY_DESIGN = "if the library's page composes so, record it with the cause composition"
+BY_DESIGN = "if the library's documentation composes so, record a deviation: `cause: composition`"
 
 
 def check_compositions(
@@ -44,7 +44,7 @@ def check_compositions(
         exchange for operation in composed for exchange in _asked(interview, working, operation)
     ]
     found = [fault for exchange in asked for fault in _faults(interview, exchange)]
-    said = f"{len(asked)} calls of {', '.join(composed)} add up"
+    said = f"{len(asked)} calls of {', '.join(composed)} are answered as documented"
     return findings_or(found, "compositions", said)
 
 

@@ -26,7 +26,7 @@ def check_dtypes(
     titles = [each.question.title.rpartition(", ")[2] for each in asked if not each.is_answered]
     refused = f" (not {', '.join(dict.fromkeys(titles))})" if titles else ""
     cannot = "what the library was handed cannot be seen"
-    compared = alone.compared(answered, "answers so too", cannot)
+    compared = alone.compared(answered, "gives the same answers", cannot)
     message = f"{len(answered)} of {len(asked)} calls with other dtypes were answered{refused}"
     return findings_or(found, "dtypes", f"{message}, and report them as given; {compared}")
 
@@ -37,7 +37,7 @@ def _faults(interview: Interview, exchange: Exchange, alone: Alone) -> Iterator[
     if faults:
         yield CheckResult(Status.FAIL, "dtypes", f"{title}: {faults[0]}", CAST)
     elif isinstance(answer, NotSupported):
-        advice = "let the library refuse it, where it can be handed over"
+        advice = "if the library can be given it, pass it on, and let the library refuse it"
         yield CheckResult(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
     elif isinstance(answer, Answered) and (by_itself := alone.known(title)) is not None:
         yield from refused_alone(exchange, alone, "dtypes", CAST)

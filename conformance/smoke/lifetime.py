@@ -51,7 +51,8 @@ def _faults(interview: Interview, question: Question) -> Iterator[CheckResult]:
         yield CheckResult(Status.FAIL, "lifetime", said, KEEP)
     elif not isinstance(answer, Answered):
         said = f"{question.title}: {Exchange(question, answer).said}"
-        yield CheckResult(Status.WARN, "lifetime", said, "see why the same call was answered alone")
+        advice = "the same call was answered when not made step by step: see what differs"
+        yield CheckResult(Status.WARN, "lifetime", said, advice)
     elif answer.details.get("failed_in"):
         step, why = answer.details["failed_in"], answer.details["said"]
         said = f"{question.title}: {step} raised {why}, once memory was collected"

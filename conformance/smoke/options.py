@@ -117,7 +117,7 @@ def check_options(
     ]
     answered = [one for one in tried if one.exchange.is_answered]
     names = ", ".join(dict.fromkeys(one.trial.option for one in answered)) or "none is declared"
-    return findings_or(found, "options", f"{len(answered)} calls, as it came each: {names}")
+    return findings_or(found, "options", f"{len(answered)} calls, each option passed on: {names}")
 
 
 def _is_beside(one: Tried, tried: Sequence[Tried]) -> bool:
@@ -170,7 +170,8 @@ def _faults(
             yield found(Status.FAIL, f"{how}, but not by the library alone")
         else:
             status = Status.WARN if one.misreading else Status.INFO
-            yield found(status, f"{how}, by its script too", "see that both say it as it came")
+            checked = "check that the adapter and its script pass the option on unchanged"
+            yield found(status, f"{how}, by its script too", checked)
 
 
 def _misread_alone(interview: Interview, one: Tried, answer: Answer | None) -> bool | None:

@@ -37,9 +37,9 @@ def check_scripts(
             found.append(CheckResult(Status.FAIL, "scripts", said, ADVICE))
     if not found and not ran:
         if alone.without_script and not alone.writes_any:
-            said = "the adapter writes none: who is at fault is known less often"
+            said = "the adapter writes none, so it is often unknown whether the library is at fault"
             return [CheckResult(Status.INFO, "scripts", said, "give it a method script(call)")]
-        said = "none ran of a plain call"
+        said = "no script of a plain call ran"
         return [CheckResult(Status.INFO, "scripts", said, "write scripts of the plain calls")]
     return findings_or(found, "scripts", f"{ran} ran alone, and answer as the adapter does")
 

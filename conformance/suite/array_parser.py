@@ -185,7 +185,8 @@ def _whole_numbers(source: ArraySource) -> Iterator[float]:
     ):
         yield from extremes(source.recipe, math.prod(source.shape))
     else:
-        raise ArraySpecError("what names rows is not made of whole numbers", "use `arange`, say")
+        what = "`of` and `offsets` must be whole numbers"
+        raise ArraySpecError(what, "write them out, or use a generator such as `arange`")
 
 
 def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ...]:

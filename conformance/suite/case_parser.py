@@ -222,7 +222,7 @@ class CaseParser:
     def _check_marks(self, entry: Map, case: Case) -> None:
         """Check that `again`, `large` and the tolerance fit the case."""
         if case.again and any(_NOT_AGAIN & set(call.observe) for call in case.calls):
-            what = "the call changes its weight, and begins from another one the second time"
+            what = "the call changes its weight, so a second call would begin from another one"
             self._complain(entry, "again", what, "observe the output or gradients only")
         # The worker makes a large case from its recipe: the arrays do not fit into a message.
         made = [source for call in case.calls for source in call.inputs.values()]

@@ -93,7 +93,7 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
     # The layout may come from another process and be wrong. NumPy would read an array beyond its
     # memory, or one that does not begin at a multiple of its elements' size.
     if memory.before < 0 or memory.after < 0 or (memory.before + below) % values.itemsize:
-        raise ValueError(f"no array of {values.dtype} lies {memory.before} bytes into its memory")
+        raise ValueError(f"{values.dtype} cannot begin {memory.before} bytes into its memory")
     whole = _aligned(memory.before + span + memory.after)
     if memory.kind == "zeros":
         whole[:] = 0

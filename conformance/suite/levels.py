@@ -78,4 +78,4 @@ def _check_grid(
         is_kept |= (grid.scale == scale) & (grid.offset == offset)
     if not is_kept.all():
         what = f"{scheme.name} gives group {groups[~is_kept][0]} another scale or offset"
-        raise ArraySpecError(what, "let each group reach the ends from which its scale follows")
+        raise ArraySpecError(what, "give each group the extreme codes that its scale follows from")

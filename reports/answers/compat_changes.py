@@ -25,7 +25,7 @@ def print_changes(joined: JoinedCompat, console: Console) -> None:
     if joined.added:
         console.print(Text(f"\nNew: {', '.join(map(one_line, joined.added))}"))
     if joined.kept:
-        console.print(Text("\nKept, for the runs asked nothing or only a part:"))
+        console.print(Text("\nKept from earlier data, as the runs asked nothing or only a part:"))
         for name in joined.kept:
             column = columns[name]
             told = f"{name} {column.version}, run on {column.date}"

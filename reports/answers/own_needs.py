@@ -67,8 +67,8 @@ def of_module(text: str, dtype: str | None = None) -> Found:
     ]
     if any(_kind(module) == "EmbeddingBag" for module in tables.values()):
         remarks.append(
-            "What a module does not tell: bags that are empty, weights. Add --need bag.empty, "
-            "bag.weights."
+            "A module does not tell whether bags can be empty or have weights. If yours can, add "
+            "--need bag.empty,bag.weights"
         )
     features = dict.fromkeys(name for each in needs.values() for name in each)
     return Found(tuple(features), dtype or dtypes[0], tuple(remarks))
@@ -91,7 +91,7 @@ def of_trace(indices: Path, offsets: Path | None = None, *, in_bags: bool = Fals
     is_matrix = in_bags and offsets is None and given.ndim == 2
     is_bag = offsets is not None or is_matrix
     if given.size and int(given.min()) < 0:
-        remarks.append("some are negative, which is an error, and another row elsewhere")
+        remarks.append("some are negative: an error as documented, another row in some libraries")
         refused.append("bag.bounds" if is_bag else "lookup.negative")
     if given.size and int(given.max()) >= SHORT:
         features.append("sizes.rows-beyond-16-bits")
@@ -151,7 +151,7 @@ def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[st
         yield "bag.empty"
     if is_last:
         remarks.append(
-            "the last offset is the number of indices: include_last_offset, or an empty bag"
+            "the last offset is the number of indices: include_last_offset, or an empty last bag"
         )
         # Both readings are possible, so a backend must support both.
         yield from ("bag.last-offset", "bag.empty")

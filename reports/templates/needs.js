@@ -190,7 +190,7 @@ function showNeeds(data) {
     }
     document.getElementById("answers").replaceChildren(...parts);
     const errors = state.refused.length ? ` Should be errors: ${state.refused.join(", ")}.` : "";
-    const timed = data.timed ? ` Of those alike, the fastest first, on ${data.timed[0]}, ${data.timed[1]}.` : "";
+    const timed = data.timed ? ` Equally good ones are in order of speed, on ${data.timed[0]}, ${data.timed[1]}.` : "";
     const profile = profileOf(state);
     const says = profile ? `${profile[1]} ` : "";
     document.getElementById("asked").textContent = `${says}Needed, for ${state.dtype} tables and ${used.join(" and ")} indices: `

@@ -58,7 +58,7 @@ def _word(change: RatioChange) -> str:
         return "REGRESSED"
     if change.repeated is not None and change.verdict == "SLOWER":
         # A single slower run may be chance: the second run decides.
-        return f"not twice: {change.repeated}"
+        return f"{change.verdict}, then {change.repeated}"
     return str(change.verdict)
 
 

@@ -94,6 +94,6 @@ def left_to_the_reading(arm: Arm) -> str | None:
     if least <= max(WORK_SECONDS, call / 2, WORK_COPIES * copy):
         return None
     return (
-        f"the work is left to the reading of the answer: it takes {least * 1e3:.2f} ms of the "
-        f"processor, a call {call * 1e3:.2f} ms, and a copy {copy * 1e3:.2f} ms"
+        f"the work is left to the reading of the answer: reading takes {least * 1e3:.2f} ms of CPU "
+        f"time, a call {call * 1e3:.2f} ms, and a copy {copy * 1e3:.2f} ms"
     )

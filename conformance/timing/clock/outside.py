@@ -227,13 +227,15 @@ def disbelieve(before: Moment, after: Moment, told: Mapping[str, Any], calls: in
         return f"the clock in its worker cannot be believed: {calls} calls took no time"
     if not _fits(before.wall, begun, ended, after.wall):
         theirs, ours = _span(begun, ended), _span(before.wall, after.wall)
-        return f"the clock in its worker is not the machine's: it went {theirs}, that {ours}"
+        what = "the clock in its worker is not the machine's"
+        return f"{what}: it went {theirs}, the machine's {ours}"
     # Elsewhere than on Linux only the time can be checked.
     if before.cpu is None or after.cpu is None:
         return None
     if not _fits(before.cpu, cpu_begun, cpu_ended, after.cpu):
         theirs, ours = _span(cpu_begun, cpu_ended), _span(before.cpu, after.cpu)
-        return f"the CPU clock in its worker is not the kernel's: it went {theirs}, that {ours}"
+        what = "the CPU clock in its worker is not the kernel's"
+        return f"{what}: it went {theirs}, the kernel's {ours}"
     return None
 
 
@@ -290,5 +292,6 @@ def hides_time(
     best = max(found, key=lambda block: block.seconds / block.duration)
     return (
         f"the clock in its worker cannot be believed: of a request that took "
-        f"{best.duration * 1e3:.2f} ms it tells {best.seconds * 1e3:.2f} ms, and no more of others"
+        f"{best.duration * 1e3:.2f} ms it reports {best.seconds * 1e3:.2f} ms, "
+        "and of others no larger share"
     )

@@ -343,7 +343,8 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
         if identity.backend_identity(before.header, name) != identity.backend_identity(header, name)
     ]
     if different:
-        raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
+        said = f"the run in {folder} differs from this one ({'; '.join(different)})"
+        raise CannotResume(f"{said}; repeat its command, or leave out --resume")
     try:
         # Tried here: damaged rounds would otherwise be found only at the end of the resumed run.
         lines = measurements(before.rounds, names, generations=1)

@@ -257,7 +257,7 @@ def _state_notes(record: CellRecord, key: str) -> list[str]:
         return ["the size of the last-level cache is not known"]
     table, touched = (inputs[name] / cache for name in ("table_bytes", "touched_bytes"))
     said = f"the table is {table:.1f} times the last-level cache, not {CACHE_FACTOR}"
-    fits = f"the rows that all traces touch are {touched:.2f} times the last-level cache"
+    fits = f"the rows of all traces fit in the last-level cache: {touched:.2f} times its size"
     return [said] * (table < CACHE_FACTOR) + [fits] * (touched < 1)
 
 

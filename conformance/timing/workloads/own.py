@@ -181,7 +181,7 @@ def _check_bags(arrays: Mapping[str, np.ndarray], table: np.ndarray, sources: So
         raise BadInput(f"there is no mode '{sources.mode}'", f"use one of {_list(MODES)}")
     # Each row of two-dimensional indices is a bag.
     if offsets is None and indices.ndim == 1:
-        raise BadInput("bags of a flat stream have no bounds", "give --offsets, or 2-D indices")
+        raise BadInput("1-D indices do not say where bags begin", "give --offsets, or 2-D indices")
     if offsets is not None:
         _check_offsets(indices, offsets)
     weights = arrays.get("per_sample_weights")
