@@ -107,7 +107,7 @@ def bench(**options: Any) -> None:
     """
     from embcheck.cli.actions.bench import Asked  # noqa: PLC0415  (--help stays quick)
     from embcheck.cli.actions.bench import bench as act  # noqa: PLC0415
-    from embcheck.conformance.timing.clock.cell import TimingSettings  # noqa: PLC0415
+    from embcheck.conformance.timing.clock.settings import TimingSettings  # noqa: PLC0415
 
     asked = Asked(**{name: options.pop(name) for name in _ASKED})
     settings = TimingSettings(**{name: options.pop(name) for name in _SETTINGS})

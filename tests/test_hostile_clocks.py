@@ -28,10 +28,10 @@ from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import gate, outside
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
-from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.freshness import left_to_the_reading, remembers
 from embcheck.conformance.timing.clock.outside import Moment, Seen, disbelieve
 from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.clock.spots import SpotChecks
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.verdicts.measurements import measurements

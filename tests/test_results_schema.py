@@ -13,7 +13,7 @@ from tiny_workload import tiny_workload
 
 from embcheck.conformance.records.lines import FORMAT_VERSION, KnownDeviation, to_json_data
 from embcheck.conformance.records.schema import WORDS, results_schema
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.price_session import run_prices
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.workloads.load import load_workloads

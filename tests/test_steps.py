@@ -214,7 +214,7 @@ def test_a_large_call_is_made_in_the_worker_and_judged_by_its_places(tmp_path, m
         (LADDER.replace("  ladder", "  large: true\n  ladder"), "a large case has several calls"),
         (LARGE.replace("  large: true\n", "").replace("300, 5", "30000, 5000"),
          "more than 10,000,000 elements"),
-        (AGAIN.replace("{output: [[2]]}", "{trained_weight: [[1], [1]]}"), "begins from another"),
+        (AGAIN.replace("{output: [[2]]}", "{trained_weight: [[1], [1]]}"), "begin from another"),
         (LADDER.replace("digits, rows", "digit, rows"), "no generator 'digit'"),
         (LADDER.replace("step: 0", "step: $none"), "'$none' is not a variable"),
         (LADDER.replace("step: 0", "each: 0"), "each = 0; write a whole number of 1 or more"),

@@ -19,7 +19,7 @@ from embcheck.conformance.records.details import CallTimes, Shares, TimingDetail
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import memory
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.verdicts import ceilings, limits
 from embcheck.conformance.timing.verdicts.ceilings import Ceiling, Rate, Streams

@@ -19,8 +19,8 @@ from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import machine
-from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.gate import Standard
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.session import CannotResume, run_timing
 from embcheck.conformance.timing.verdicts import raw
 from embcheck.conformance.timing.verdicts.figures import with_figures

@@ -13,8 +13,8 @@ from tiny_workload import tiny_workload
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.lanes import WIDTH, Lane
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.price_session import run_prices
 from embcheck.conformance.timing.runs.session import CannotResume
 from embcheck.conformance.timing.workloads.load import load_workloads

@@ -15,7 +15,7 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.details import Resolution, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.regression import (
     Comparison,
     NotComparableTimings,

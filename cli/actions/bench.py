@@ -31,7 +31,7 @@ from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.records.writer import CannotWrite
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.curves import points_of, select_curves
 from embcheck.conformance.timing.runs.price_session import PRICED, plan_prices, run_prices
 from embcheck.conformance.timing.runs.regression import (

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from embcheck.cli.actions.migrate_own import own_workloads
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run, read_runs
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs.session import TimingStep, run_timing
 from embcheck.conformance.timing.verdicts.baseline import against, baselines
 from embcheck.conformance.timing.workloads.load import Given, Workload

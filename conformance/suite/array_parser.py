@@ -245,10 +245,11 @@ def parse_dtype(name: str | None) -> np.dtype[Any]:
 def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Build an array from nested lists. Raise ArraySpecError if they are ragged or do not fit."""
     _check_numbers(values, dtype)
-    # For uint64 numbers below and above 2**63 together, NumPy would choose float64 and round them.
-    is_wide = dtype.name == "uint64"
     try:
-        array = np.array(values, dtype=object if is_wide else None)
+        array = np.array(values)
+        # For whole numbers below and above 2**63 together, NumPy chooses float64 and rounds them.
+        if dtype.kind in "iu" and array.dtype.kind == "f":
+            array = np.array(values, dtype=object)
     except ValueError:
         raise ArraySpecError(
             "the rows of a literal have different lengths", "make it rectangular"

@@ -17,17 +17,9 @@ from embcheck.conformance.suite.fingerprint import joined
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Case
 from embcheck.reports.answers.contexts import letters, size_word, table_of, words_of
+from embcheck.reports.answers.deciding import by_feature_of, deciding_of, is_asked, scored
 from embcheck.reports.answers.letters import PASSED, UNDECIDED, Words, packed
-from embcheck.reports.answers.support import (
-    Decision,
-    Decisions,
-    Support,
-    by_feature_of,
-    decide,
-    deciding_of,
-    is_asked,
-    scored,
-)
+from embcheck.reports.answers.support import Decision, Decisions, Support, decide
 from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
 from embcheck.reports.merge import Merged, MergedResult, merge
 from embcheck.reports.migration.cases import shown

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from embcheck.conformance.contract.operation import is_for
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.records.lines import CaseLine
-from embcheck.conformance.suite.features import Beyond, Feature
-from embcheck.conformance.suite.model import Case, Level
+from embcheck.conformance.suite.features import Feature
+from embcheck.conformance.suite.model import Case
 from embcheck.reports.answers.conditions import needs_of, phrase, sizes_of, table_dtype
+from embcheck.reports.answers.deciding import by_feature_of, features_decided, scored
 from embcheck.reports.answers.letters import DTYPES, MARGINAL
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import ANSWER_LEVELS, Merged, MergedResult
+from embcheck.reports.merge import Merged, MergedResult
 from embcheck.reports.units import plural
 
 
@@ -107,7 +106,7 @@ def decide(
     maps words for what a case uses to the features that are about it.
     """
     asked = scored(planned)
-    deciding = _deciding(merged, features, asked)
+    deciding = features_decided(merged, features, asked)
     about = {
         name: frozenset(word for word, names in uses.items() if name in names) for name in features
     }
@@ -129,16 +128,6 @@ def decide(
             name: Decision(Support.ABSENT) for name in sorted(quantized - found[backend].keys())
         }
     return found
-
-
-def scored(cases: Iterable[Case]) -> list[Case]:
-    """Return the cases that decide features: without observed ones, and without large ones.
-
-    Large cases need gigabytes, and most runs do not ask them: they would leave features unknown.
-    """
-    return [
-        case for case in cases if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
-    ]
 
 
 def _decided(
@@ -219,82 +208,6 @@ def _own(
     return (own, tuple(sorted(apart))) if own else (findings, ())
 
 
-@dataclass(frozen=True)
-class ByFeature:
-    """The scored findings of a backend, by the features that they decide.
-
-    `missing` has the ids of the cases without a result, by the same features.
-    """
-
-    findings: Mapping[str, list[MergedResult]]
-    missing: Mapping[str, list[str]]
-
-
-def by_feature_of(
-    merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]], asked: Iterable[Case]
-) -> ByFeature:
-    """Sort the scored findings of a backend by the features that they decide.
-
-    `asked` are the scored cases of the suite.
-    """
-    findings: dict[str, list[MergedResult]] = {}
-    seen = set()
-    for finding in merged.of_backend(backend):
-        if finding.group == "none" or finding.mark is Mark.NOT_RUN:
-            continue
-        seen.add(finding.case.case)
-        # An answer whose bound is too wide to judge it decides nothing, but is not missing either.
-        if finding.mark is not Mark.OBSERVED:
-            for name in deciding[finding.case.case]:
-                findings.setdefault(name, []).append(finding)
-    info = merged.backends[backend].latest
-    missing: dict[str, list[str]] = {}
-    for case in asked:
-        if case.id not in seen and is_asked(case, info):
-            for name in deciding[case.id]:
-                missing.setdefault(name, []).append(case.id)
-    return ByFeature(findings, missing)
-
-
-def _deciding(
-    merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
-) -> dict[str, list[str]]:
-    """Return the features that each case decides; features of sizes only for cases that ran."""
-    owner = _owners(features)
-    decided = {
-        case.id: [*dict.fromkeys(owner[c.id] for c in case.clauses if c.id in owner)]
-        for case in planned
-    }
-    # For cases that were run, the record tells the sizes too.
-    return decided | deciding_of(merged.cases, features)
-
-
-def _owners(features: Mapping[str, Feature]) -> dict[str, str]:
-    """Return the feature that each clause decides; no clause decides two."""
-    return {clause: name for name, feature in features.items() for clause in feature.clauses}
-
-
-def deciding_of(
-    lines: Mapping[str, CaseLine], features: Mapping[str, Feature]
-) -> dict[str, list[str]]:
-    """Return the features that each case decides."""
-    owner = _owners(features)
-    beyond = [(name, feature.beyond) for name, feature in features.items() if feature.beyond]
-    return {
-        case: [
-            *dict.fromkeys(owner[clause] for clause in line.clauses if clause in owner),
-            *(name for name, size in beyond if _is_beyond(line, size)),
-        ]
-        for case, line in lines.items()
-    }
-
-
-def is_asked(case: Case, info: Mapping[str, Any]) -> bool:
-    """Whether a case is for a backend, by its entry in a run's header."""
-    scheme, operations = case.spec.options.get("scheme"), info.get("operations", ())
-    return is_for(case.spec.operation, scheme, operations, info.get("schemes", ()))
-
-
 def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
     """Decide one feature from the findings of the cases that decide it.
 
@@ -334,11 +247,6 @@ def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
     rest = len(passed) <= MARGINAL * (len(passed) + len(absent))
     support = Support.ABSENT if rest else Support.PARTLY
     return Decision(support, says=_absent(absent, passed), **counts)
-
-
-def _is_beyond(case: CaseLine, size: Beyond) -> bool:
-    is_answered = case.level in ANSWER_LEVELS
-    return is_answered and sizes_of(case).get(size.axis, 0) > size.size
 
 
 def group_of(finding: MergedResult) -> str:

@@ -14,7 +14,8 @@ from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.reports.answers.compat_joined import join, with_versions
 from embcheck.reports.answers.compat_made import asked_wholly, compat_of
-from embcheck.reports.answers.support import Decision, decide, deciding_of
+from embcheck.reports.answers.deciding import deciding_of
+from embcheck.reports.answers.support import Decision, decide
 from embcheck.reports.compat import Column, Compat, Supported
 from embcheck.reports.merge import Merged, MergedResult, merge
 from embcheck.reports.site.model import ExplainedDepartures, Listed, Site, SiteBackend, SitePoint

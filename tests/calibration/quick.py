@@ -24,7 +24,7 @@ from calibration.trial import Effort, run_trial, states
 from embcheck.conformance.records.details import Rounds, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE
-from embcheck.conformance.timing.clock.cell import GENERATIONS
+from embcheck.conformance.timing.clock.settings import GENERATIONS
 from embcheck.conformance.timing.statistics.estimate import Estimate, estimate, log_ratios
 from embcheck.conformance.timing.statistics.moderation import moderate
 from embcheck.conformance.timing.verdicts.trust import (

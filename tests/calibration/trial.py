@@ -20,7 +20,6 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import A_A, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, calibrate
-from embcheck.conformance.timing.clock.cell import GENERATIONS, TimingSettings
 from embcheck.conformance.timing.clock.noise import flag_rounds
 from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
@@ -29,6 +28,7 @@ from embcheck.conformance.timing.clock.schedule import (
     seed_of,
     shuffled,
 )
+from embcheck.conformance.timing.clock.settings import GENERATIONS, TimingSettings
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 
 PLANTED = {"a": 0, "a2": 0, "a3": 0, "a4": 0, "five": 5, "ten": 10}

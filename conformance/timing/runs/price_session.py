@@ -10,7 +10,8 @@ from embcheck.conformance.execution.address import Address
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import PriceLine, RunHeader
 from embcheck.conformance.records.writer import RunWriter
-from embcheck.conformance.timing.clock.cell import Cell, TimingSettings
+from embcheck.conformance.timing.clock.cell import Cell
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.clock.workers import Workers
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.prices import price, price_lines

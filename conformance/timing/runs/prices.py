@@ -15,7 +15,7 @@ from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.timing.clock import gate, machine
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import calibrate
-from embcheck.conformance.timing.clock.cell import Cell, TimingSettings, cell_inputs
+from embcheck.conformance.timing.clock.cell import Cell, cell_inputs
 from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
 from embcheck.conformance.timing.clock.schedule import (
     ArmLost,
@@ -25,6 +25,7 @@ from embcheck.conformance.timing.clock.schedule import (
     seconds_per_call,
     seed_of,
 )
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.statistics.estimate import (
     FEWEST_GENERATIONS,

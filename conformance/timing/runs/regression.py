@@ -17,7 +17,7 @@ from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.timing.clock.arms import CANDIDATE
-from embcheck.conformance.timing.clock.cell import TimingSettings
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import (
     PURPOSE,

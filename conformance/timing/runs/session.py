@@ -21,8 +21,9 @@ from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE
-from embcheck.conformance.timing.clock.cell import Cell, TimingSettings, time_cell
+from embcheck.conformance.timing.clock.cell import Cell, time_cell
 from embcheck.conformance.timing.clock.schedule import seed_of, shuffled
+from embcheck.conformance.timing.clock.settings import TimingSettings
 from embcheck.conformance.timing.clock.workers import ORACLE, Workers, thread_count
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.statistics.estimate import LEVEL, MARGIN

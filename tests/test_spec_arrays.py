@@ -1,4 +1,4 @@
-"""Generators of arrays compute their sums like a plain loop, and refuse parts that do not fit."""
+"""Arrays of specs have the numbers that are stated, and refuse parts that do not fit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from embcheck.conformance.suite.array_parser import ArraySpecError, parse_array
 
 
-def made(recipe: dict[str, object], dtype: str = "float32") -> list[object]:
-    """Return the array of a generator as nested lists."""
+def made(recipe: object, dtype: str = "float32") -> list[object]:
+    """Return the array of a spec as nested lists."""
     values: list[object] = parse_array(recipe, dtype).array().tolist()
     return values
 
@@ -70,3 +70,13 @@ def test_remainders_must_fit_in_the_dtype(recipe: dict[str, object], fits: bool)
     else:
         with pytest.raises(ArraySpecError, match="does not fit in int8"):
             parse_array(spec, "int8")
+
+
+def test_whole_numbers_around_two_to_the_63_are_not_rounded() -> None:
+    """Beside a small number, 2**63 is refused as int64 and exact as uint64, not rounded."""
+    for other in (0, -1):
+        with pytest.raises(ArraySpecError, match="does not fit in int64"):
+            parse_array([other, 2**63], "int64")
+    assert made([0, 2**63 + 1, 2**64 - 1], "uint64") == [0, 2**63 + 1, 2**64 - 1]
+    with pytest.raises(ArraySpecError, match="does not fit in uint64"):
+        parse_array([-1, 2**63], "uint64")
