@@ -145,10 +145,10 @@ def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | No
         raise click.UsageError("curves are of shipped workloads: leave --table out")
     if sources and asked.studies and not asked.backends:
         raise click.UsageError("name the backends whose prices you want: -b BACKEND")
-    if "prices" in asked.studies and not sources:
+    if "prices" in asked.studies and asked.ids and not sources:
         for workload in select_workloads(asked.ids):
             # Its plain call would be training already, and each price a difference from that.
-            if asked.ids and workload.observe != (Observation.OUTPUT,):
+            if workload.observe != (Observation.OUTPUT,):
                 told = "prices are differences from a call without training; name R1, say"
                 raise click.UsageError(f"{workload.id} times training: {told}")
     if settings.generation_count < FEWEST_GENERATIONS:

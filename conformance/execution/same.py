@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -36,3 +37,8 @@ def same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
         return False
     word = np.uint64 if got.nbytes % 8 == 0 else np.uint8  # Fewer elements are compared faster.
     return bool((got.reshape(-1).view(word) == wanted.reshape(-1).view(word)).all())
+
+
+def same_arrays(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    """Whether two answers have the same names, and arrays that are equal bit by bit, in C order."""
+    return one.keys() == other.keys() and all(same_bits(one[name], other[name]) for name in one)

@@ -18,7 +18,7 @@ from embcheck.conformance.execution.inside.attempt import Reply
 from embcheck.conformance.execution.inside.blocks import timed
 from embcheck.conformance.execution.inside.held_call import Held
 from embcheck.conformance.execution.protocol.messages import WhichAnswer
-from embcheck.conformance.execution.same import same_bits
+from embcheck.conformance.execution.same import same_arrays
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -56,19 +56,15 @@ def _changes(held: Held, at_once: Arrays, wait: float) -> bool:
     """Whether an answer changed after its call, and then stayed the same."""
     time.sleep(wait)
     later = held.copied_home()
-    if _same(at_once, later):
+    if same_arrays(at_once, later):
         return False
     # When two readings in a row agree, the answer has stopped changing.
-    while not _same(later, again := held.copied_home()):
+    while not same_arrays(later, again := held.copied_home()):
         if wait > LONGEST_SECONDS:
             return False
         time.sleep(wait)
         later, wait = held.copied_home(), 2 * wait
-    return not _same(at_once, again)
-
-
-def _same(one: Arrays, other: Arrays) -> bool:
-    return one.keys() == other.keys() and all(same_bits(one[name], other[name]) for name in one)
+    return not same_arrays(at_once, again)
 
 
 def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
